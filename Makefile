@@ -1,0 +1,41 @@
+# Every target sets up what it needs; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test lint functions shell rows bench format
+
+PYTHON_FOLDERS := __main__.py settings.py components operations sandbox toolchain tests
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what this machine lacks (engine, CLIs, Python packages)
+	@sh toolchain/setup.sh
+
+up: setup ## start the sandbox, deploy the whole stack on it, show its health
+	@./pf sandbox up
+	@./pf deploy --stack sandbox
+
+down: setup ## stop the sandbox; no process stays
+	@./pf sandbox down
+
+test: lint functions ## run every check and test
+	@.venv/bin/python -m pytest
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/basedpyright
+
+functions: setup
+	@cd supabase/functions && ../../.venv/bin/deno task check && ../../.venv/bin/deno task test
+
+shell: setup ## a shell in which plain `pulumi up` works
+	@eval "$$(./pf env)" && exec "$${SHELL:-sh}"
+
+rows: setup ## each requirement with the tests and commands that prove it
+	@.venv/bin/python -m tests.rows
+
+bench: setup ## measured speed, as ratios to a floor of direct calls
+	@.venv/bin/python -m tests.bench
+
+format: setup ## format and mend what ruff can mend
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

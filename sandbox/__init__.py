@@ -1,0 +1,1 @@
+"""Machine-local stand-ins for AWS and Supabase. Nothing outside this package imports it."""

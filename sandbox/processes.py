@@ -1,0 +1,113 @@
+"""Starting, finding and ending the sandbox's servers.
+
+A server is found by its command line, which names the sandbox's own folder: so there is no pid file that could
+be stale, and one that was started by a killed `up` is found as well.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from sandbox.state import ROOT, SandboxError, port_is_free
+
+START_SECONDS = 30
+STOP_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A process of ours that answers on a port of 127.0.0.1."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    port: int
+    ready_path: str
+    log: Path
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", self.module, "--port", str(self.port), *self.arguments]
+
+    def process(self) -> psutil.Process | None:
+        """The running process, also when it was started with another port."""
+        marker = ["-m", self.module, "--port"]
+        for process in psutil.process_iter(["cmdline", "status"]):
+            command: list[str] = process.info["cmdline"] or []
+            if command[1:4] == marker and tuple(command[5:]) == self.arguments:
+                return process
+        return None
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    def start(self) -> None:
+        """Start in a session of its own, so that it outlives this command and ends as one group."""
+        if not port_is_free(self.port):
+            raise SandboxError(
+                f"{self.name}: port {self.port} is taken by {_holder(self.port)}.\n"
+                "  End that program, or choose other ports: ./pf sandbox up --new-ports"
+            )
+        with self.log.open("ab") as log:
+            subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Return once it answers.
+
+        Raises:
+            SandboxError: it ended, or did not answer in time; with the last lines of its log.
+        """
+        ended = wait_for(self.answers, START_SECONDS, alive=lambda: self.process() is not None)
+        if not ended:
+            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+            raise SandboxError(f"{self.name} did not start. The end of its log:\n{tail}\n  See: ./pf sandbox logs")
+
+    def stop(self) -> None:
+        """End the process and all that it started; by force what has not gone after a few seconds."""
+        if not (process := self.process()):
+            return
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        for one in stubborn:
+            one.kill()
+        psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, alive: Callable[[], bool] = lambda: True) -> bool:
+    """Whether the condition came true in time; gives up at once when `alive` turns false."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        if not alive():
+            return False
+        time.sleep(0.02)
+    return False
+
+
+def _holder(port: int) -> str:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
+            if connection.pid is None:
+                break
+            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another program"

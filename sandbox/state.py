@@ -1,0 +1,70 @@
+"""Where the sandbox keeps things, and which ports it took."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Below the range from which systems hand out ports for outgoing connections, so that a remembered port stays free.
+PORTS = range(20000, 30000)
+SERVERS = ("aws", "supabase")
+
+
+class SandboxError(Exception):
+    """What went wrong, where, and the command that mends it, in one message."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The folders of one sandbox."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> "State":
+        """`$PF_STATE`, or `.state` in the project's root."""
+        return cls(root=Path(os.environ.get("PF_STATE") or ROOT / ".state").resolve())
+
+    @property
+    def sandbox(self) -> Path:
+        return self.root / "sandbox"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.root / "sandbox.env"
+
+    def folder(self, part: str) -> Path:
+        """The part's own folder, made on first use, closed to other users (it holds keys and tokens)."""
+        folder = self.sandbox / part
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """A port for each server: chosen free the first time, the same ever after (`up --new-ports` forgets them)."""
+        file = self.sandbox / "ports.json"
+        if not file.exists():
+            self.sandbox.mkdir(parents=True, exist_ok=True, mode=0o700)
+            free = (port for port in PORTS if port_is_free(port))
+            temporary = file.with_suffix(".new")
+            temporary.write_text(json.dumps({server: next(free) for server in SERVERS}))
+            temporary.rename(file)
+        ports: dict[str, int] = json.loads(file.read_text())
+        return ports
+
+    def url(self, server: str) -> str:
+        return f"http://127.0.0.1:{self.ports[server]}"
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
