@@ -18,13 +18,6 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
-# Read by `./pf sandbox status` and the documentation.
-NOT_SIMULATED = (
-    "CloudWatch alarms keep the state in which they were made: nothing evaluates them, no action runs",
-    "IAM policies and key policies are stored and not enforced",
-    "a disabled key still encrypts",
-    "keys, aliases and metrics are gone when the AWS part stops",
-)
 
 _rotation_days: dict[str, int] = {}
 

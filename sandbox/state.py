@@ -28,6 +28,14 @@ class State:
         """`$PF_STATE`, or `.state` in the project's root."""
         return cls(root=Path(os.environ.get("PF_STATE") or ROOT / ".state").resolve())
 
+    def exists(self) -> bool:
+        """Whether a sandbox was ever started here."""
+        return (self.sandbox / "ports.json").exists()
+
+    def has_stacks(self) -> bool:
+        """Whether the engine keeps a stack whose resources stand in the sandbox's AWS."""
+        return any((self.sandbox / "pulumi").glob(".pulumi/stacks/**/*.json"))
+
     @property
     def sandbox(self) -> Path:
         return self.root / "sandbox"
@@ -54,6 +62,11 @@ class State:
             temporary.rename(file)
         ports: dict[str, int] = json.loads(file.read_text())
         return ports
+
+    def forget_ports(self) -> None:
+        """The next reading of `ports` chooses anew."""
+        (self.sandbox / "ports.json").unlink(missing_ok=True)
+        self.__dict__.pop("ports", None)
 
     def url(self, server: str) -> str:
         return f"http://127.0.0.1:{self.ports[server]}"

@@ -1,0 +1,117 @@
+"""`./pf sandbox`: AWS, Supabase and PostgreSQL on this machine."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox import aws_limits, lifecycle, supabase
+from sandbox.state import SandboxError, State
+from sandbox.supabase.credentials import Credentials
+
+LOG_LINES = 20
+DEMO_USER = "00000000-0000-4000-8000-000000000001"
+
+app = typer.Typer(
+    name="pf sandbox", help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+class Role(StrEnum):
+    anon = "anon"
+    authenticated = "authenticated"
+    service_role = "service_role"
+
+
+def say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+@app.command()
+def up(
+    new_ports: Annotated[bool, typer.Option(help="Choose other ports, where a remembered one is taken.")] = False,
+) -> None:
+    """Start what does not run yet, and say where it is."""
+    state = State.here()
+    lifecycle.up(state, say, new_ports=new_ports)
+    _show(state)
+
+
+@app.command()
+def down() -> None:
+    """End every process of the sandbox. AWS forgets its keys: the next `up` starts empty."""
+    lifecycle.down(State.here())
+
+
+@app.command()
+def status() -> None:
+    """What runs and where, and what the sandbox cannot do. Exits 1 unless everything runs."""
+    state = State.here()
+    running = _show(state)
+    typer.echo("\nNot as in the real services:")
+    for limit in (*aws_limits.NOT_SIMULATED, *supabase.NOT_SIMULATED):
+        typer.echo(f"- {limit}")
+    if not running:
+        say("\nStart it: ./pf sandbox up")
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs() -> None:
+    """The last lines of each part's log, and where the whole of it is."""
+    state = State.here()
+    if not state.exists():
+        raise SandboxError("There is no sandbox here yet.\n  Make one: ./pf sandbox up")
+    for log in sorted(state.sandbox.glob("*/*.log")):
+        typer.echo(f"==> {log}")
+        typer.echo("\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
+
+
+@app.command()
+def reset() -> None:
+    """End every process and forget keys, functions, data and Pulumi state: `up` then starts as on the first day."""
+    lifecycle.reset(State.here())
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="Whose token.")] = Role.authenticated,
+    user: Annotated[str, typer.Option(help="The user's id, for the role authenticated.")] = DEMO_USER,
+) -> None:
+    """Print a token with which a call through the gateway is let in."""
+    state = State.here()
+    if not state.environment_file.exists():
+        raise SandboxError("There is no sandbox here yet.\n  Make one: ./pf sandbox up")
+    credentials = Credentials.load_or_create(state.folder("supabase"))
+    tokens = {
+        Role.anon: credentials.anon_key,
+        Role.service_role: credentials.service_role_key,
+        Role.authenticated: credentials.user_token(user),
+    }
+    typer.echo(tokens[role])
+
+
+def _show(state: State) -> bool:
+    table = Table(box=None, pad_edge=False)
+    for column in ("part", "state", "address"):
+        table.add_column(column, overflow="fold")
+    parts = lifecycle.parts(state)
+    for part in parts:
+        table.add_row(part.name, "running" if part.running else "down", part.address)
+    Console().print(table)
+    return all(part.running for part in parts)
+
+
+def main() -> None:
+    try:
+        app()
+    except SandboxError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
