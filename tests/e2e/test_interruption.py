@@ -1,0 +1,53 @@
+"""A deployment killed in the middle: the next one finishes the job, and no key is made twice."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+
+
+@pytest.mark.rows("K1", "K7")
+@pytest.mark.parametrize("moment", ["CreateKey", "CreateAlias", "CreateRole"])
+def test_a_killed_deployment_is_finished_by_the_next_one(fresh: Checkout, moment: str) -> None:
+    with subprocess.Popen(
+        ["./pf", "deploy"],
+        cwd=fresh.root,
+        env=fresh.shell,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as deployment:
+        assert fresh.eventually(lambda: moment in fresh.aws_operations() or deployment.poll() is not None)
+        os.killpg(deployment.pid, signal.SIGKILL)
+
+    fresh.pf("deploy")
+
+    kms = fresh.aws("kms")
+    aliases = [alias for alias in kms.list_aliases()["Aliases"] if alias["AliasName"].startswith("alias/parker-")]
+    assert len(kms.list_keys()["Keys"]) == 3
+    assert {alias["TargetKeyId"] for alias in aliases} == {key["KeyId"] for key in kms.list_keys()["Keys"]}
+    fresh.pulumi("preview", "--expect-no-changes", "--non-interactive")
+
+
+@pytest.mark.rows("K7")
+def test_ctrl_c_ends_a_deployment_with_a_word_and_the_next_one_finishes_it(fresh: Checkout) -> None:
+    with subprocess.Popen(
+        ["./pf", "deploy"],
+        cwd=fresh.root,
+        env=fresh.shell,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as deployment:
+        assert fresh.eventually(lambda: "CreateKey" in fresh.aws_operations() or deployment.poll() is not None)
+        os.killpg(deployment.pid, signal.SIGINT)
+        output, _ = deployment.communicate(timeout=60)
+    assert deployment.returncode not in (0, None)
+    assert "Traceback" not in output
+    assert "./pf deploy" in output
+    fresh.pf("deploy")
+    assert len(fresh.aws("kms").list_keys()["Keys"]) == 3

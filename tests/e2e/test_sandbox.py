@@ -1,0 +1,38 @@
+"""The sandbox as its user meets it: up, status, a crash, down."""
+
+import psutil
+import pytest
+
+from tests.e2e.checkout import Checkout, new_checkout
+
+pytestmark = pytest.mark.rows("K7")
+
+
+def test_a_second_up_reuses_what_runs(checkout: Checkout) -> None:
+    before = {process.pid for process in checkout.processes()}
+    checkout.pf("sandbox", "up")
+    assert before <= {process.pid for process in checkout.processes()}
+
+
+def test_status_lists_what_is_not_simulated(checkout: Checkout) -> None:
+    shown = checkout.pf("sandbox", "status").stdout
+    assert "running" in shown
+    assert "alarms keep the state" in shown
+
+
+def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:
+    with new_checkout() as other:
+        other.pf("sandbox", "up")
+        (server,) = [process for process in other.processes() if "sandbox.supabase" in process.cmdline()]
+        server.kill()
+        psutil.wait_procs([server], timeout=10)
+        restarted = other.pf("sandbox", "up")
+        assert "supabase had crashed" in restarted.stderr
+        assert other.processes()
+        other.pf("sandbox", "down")
+        assert other.processes() == []
+        assert other.pf("sandbox", "status", check=False).returncode == 1
+
+
+def test_the_environment_file_is_closed_to_others(checkout: Checkout) -> None:
+    assert (checkout.state / "sandbox.env").stat().st_mode & 0o077 == 0
