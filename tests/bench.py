@@ -1,6 +1,7 @@
 """`make bench`: how long the everyday commands take, each beside the floor of the same calls made directly.
 
-Every figure is the median of some runs on this machine, in this hour; what counts is the ratio to its floor in the same run.
+Every figure is the median of some runs on this machine, in this hour; the ratio to the floor of the same run is what
+counts.
 """
 
 import os
