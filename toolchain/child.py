@@ -1,0 +1,137 @@
+"""What a child of the language host runs: one Pulumi program, or one plugin.
+
+It runs in the program's own interpreter, so it needs nothing but the standard library and the Pulumi SDK there. Its
+stdin is held open by the host: when that ends, however it ends, the whole process group goes too.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+# The language host answers this code with `bail`: the person has seen the message already.
+SHOWN = 32
+INTERRUPTED = 130
+
+
+def follow_host(pipe: int) -> None:
+    def wait_for_the_end() -> None:
+        while os.read(pipe, 4096):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait_for_the_end, name="follow-host", daemon=True).start()
+
+
+def take_stdin() -> int:
+    """The pipe from the host moves away from fd 0, which the program gets empty."""
+    pipe = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return pipe
+
+
+def read_line(pipe: int) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = os.read(pipe, 65536)
+        if not piece:
+            os._exit(0)  # the host ended without a program to run
+        line += piece
+    return bytes(line)
+
+
+def users_traceback(error: BaseException, program: str) -> str:
+    """The traceback from the program's first line on: what lies before it is machinery."""
+    main = Path(program).resolve()
+    entry = main / "__main__.py" if main.is_dir() else main
+    step: TracebackType | None = error.__traceback__
+    while step is not None and Path(step.tb_frame.f_code.co_filename).resolve() != entry:
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))
+
+
+def leave(code: int) -> NoReturn:
+    """Without joining threads: a request to an engine that is gone would never come back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run_program(pipe: int) -> NoReturn:
+    try:
+        importlib.import_module("pulumi")  # its cost is why the child starts before there is a program to run
+    except ImportError:
+        missing = traceback.format_exc()
+        read_line(pipe)
+        print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
+        leave(1)
+    request: dict[str, Any] = json.loads(read_line(pipe))
+    follow_host(pipe)
+    leave(_run(request))
+
+
+def _run(request: dict[str, Any]) -> int:
+    import asyncio
+    import logging
+    from concurrent.futures import ThreadPoolExecutor
+
+    import pulumi
+    from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
+
+    set_all_config(request["config"], request["config_secret_keys"])
+    configure(Settings(**request["settings"]))
+    sys.argv = [request["program"], *request["args"]]
+    os.chdir(request["pwd"])
+    # Outputs that nobody awaits are normal in a Pulumi program that fails; asyncio would report each.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=max(request["settings"]["parallel"], 1) * 4))
+
+    def program() -> None:
+        runpy.run_path(request["program"], run_name="__main__")
+
+    task = loop.create_task(run_in_stack(program))
+    try:
+        loop.run_until_complete(asyncio.wait([task]))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    failure = task.exception()
+    if failure is None:
+        return 0
+    if isinstance(failure, pulumi.RunError):
+        pulumi.log.error(str(failure))
+        return 1
+    pulumi.log.error("Program failed with an unhandled exception:\n" + users_traceback(failure, request["program"]))
+    return SHOWN
+
+
+def main() -> None:
+    kind, *rest = sys.argv[1:]
+    pipe = take_stdin()
+    if kind == "program":
+        run_program(pipe)
+    follow_host(pipe)
+    target, *arguments = rest
+    if kind == "module":
+        sys.argv = [target, *arguments]
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
+        runpy.run_module(target, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = [target, *arguments]
+        runpy.run_path(target, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""`pulumi-language-python`: what the engine starts to run Python programs and plugins.
+
+The vendor's host is a Go program that a package registry doesn't carry. This one costs little time: while it starts,
+a child is already importing the SDK and waits for the program (children.py, child.py), and the host itself loads the
+protocol's messages without the SDK around them.
+"""
+
+import argparse
+import os
+import signal
+import stat
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType, ModuleType
+
+from toolchain import environments
+from toolchain.children import Children
+
+
+def skip_the_sdk() -> None:
+    """Stand-ins for the two packages above the protocol: their code costs 0.6 s and the host needs none of it."""
+    spec = find_spec("pulumi")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("pulumi-language-python: the Pulumi SDK is not in this environment; run: make setup")
+    folder = Path(spec.submodule_search_locations[0])
+    for name, location in (("pulumi", folder), ("pulumi.runtime", folder / "runtime")):
+        module = ModuleType(name)
+        module.__path__ = [str(location)]
+        sys.modules[name] = module
+
+
+def follow_engine(stop: threading.Event) -> None:
+    """The engine holds our stdin open: its end is ours, also when the engine was killed."""
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        return
+
+    def wait_for_the_end() -> None:
+        while os.read(0, 4096):
+            pass
+        stop.set()
+
+    threading.Thread(target=wait_for_the_end, name="follow-engine", daemon=True).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="pulumi-language-python")
+    parser.add_argument("engine", nargs="?", default="", help="address of the engine")
+    # Flags of other engine versions (-root, -typechecker, -tracing, …) come as `-name=value` or as a pair: not needed.
+    arguments, unknown = parser.parse_known_args()
+    engine = unknown[-1] if unknown and not unknown[-1].startswith("-") else arguments.engine
+
+    children = Children()
+    serving = threading.Event()
+    stop = threading.Event()
+
+    def end(_number: int = 0, _frame: FrameType | None = None) -> None:
+        stop.set()
+        if not serving.is_set():
+            children.stop_all()
+            os._exit(0)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+
+    python = environments.interpreter(Path.cwd(), {})
+    warm = children.start(python, ["program"], environment=environments.activated(python, os.environ))
+
+    skip_the_sdk()
+    from toolchain.language_server import Host, serve
+
+    host = Host(engine=engine, children=children, warm={python: warm}, stop=stop)
+    server, port = serve(host)
+    follow_engine(stop)
+    serving.set()
+    print(port, flush=True)
+    stop.wait()
+    children.stop_all()
+    server.stop(grace=None)
+    sys.stdout.flush()
+    os._exit(0)
