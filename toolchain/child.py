@@ -67,6 +67,7 @@ def leave(code: int) -> NoReturn:
 
 
 def run_program(pipe: int) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is no program yet that could want to clean up
     try:
         importlib.import_module("pulumi")  # its cost is why the child starts before there is a program to run
     except ImportError:
@@ -76,6 +77,7 @@ def run_program(pipe: int) -> NoReturn:
         leave(1)
     request: dict[str, Any] = json.loads(read_line(pipe))
     follow_host(pipe)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     leave(_run(request))
 
 

@@ -27,7 +27,7 @@ wanted=$(cat uv.lock pyproject.toml toolchain/bootstrap.txt toolchain/setup.sh |
 find_python() {
     # A name on PATH may be a shim of a version manager that runs nothing: only an answer counts.
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
-        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11)) or print(sys.executable)' 2>/dev/null; then
+        if "$name" -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else sys.exit(1)' 2>/dev/null; then
             return 0
         fi
     done
