@@ -1,0 +1,79 @@
+"""The program: a stack's settings become components, components become the stack's outputs."""
+
+import os
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from components.alarms import Alarm, function_alarms
+from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
+from components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from components.function_access import FunctionAccess, FunctionAccessArgs
+from components.function_source import SourceError, read_release
+from components.naming import DATA_CLASSES, GENERAL, PAYMENT, PII
+from components.notifications import Notifications, NotificationsArgs
+from components.operations_log import OperationsLog, OperationsLogArgs
+from settings import Settings, SettingsError
+
+try:
+    settings = Settings.from_config({**get_config_env(), **CONFIG.get()}, pulumi.get_stack())
+    release = read_release(Path(__file__).resolve().parent)
+except (SettingsError, SourceError) as error:
+    raise pulumi.RunError(str(error)) from None
+
+site = settings.site
+existing = settings.existing_key_ids.model_dump()
+supabase_url = os.environ.get("SUPABASE_URL") or settings.supabase_url
+
+keys = {
+    data_class.name: EncryptionKey(
+        data_class.name,
+        EncryptionKeyArgs(
+            site=site,
+            data_class=data_class,
+            rotation_days=settings.key_rotation_days,
+            existing_key_id=existing[data_class.name],
+        ),
+    )
+    for data_class in DATA_CLASSES
+}
+log = OperationsLog(
+    "operations",
+    OperationsLogArgs(site=site, retention_days=settings.log_retention_days, adopt=settings.adopt_log_group),
+)
+access = FunctionAccess(
+    "functions", FunctionAccessArgs(site=site, external_id=settings.external_id, adopt_role=settings.adopt_role)
+)
+notifications = Notifications(
+    "notifications", NotificationsArgs(site=site, emails=settings.notification_emails.model_dump())
+)
+functions = EdgeFunctions(
+    "functions",
+    EdgeFunctionsArgs(
+        project_ref=settings.supabase_project_ref,
+        release=release,
+        functions_url=f"{supabase_url}/functions/v1",
+        settings={
+            "PF_ENVIRONMENT": site.environment,
+            "PF_AWS_REGION": site.region,
+            "PF_ROLE_ARN": site.role_arn,
+            "PF_EXTERNAL_ID": settings.external_id,
+            "PF_KEY_ALIAS_GENERAL": site.alias(GENERAL),
+            "PF_KEY_ALIAS_PII": site.alias(PII),
+            "PF_KEY_ALIAS_PAYMENT": site.alias(PAYMENT),
+        },
+        after=[access, *keys.values()],
+    ),
+)
+for function in release.functions:
+    for alarm in function_alarms(site, function):
+        Alarm(alarm.what, alarm, notifications.topic_arns)
+
+pulumi.export("keys", {name: {"id": key.key_id, "arn": key.arn, "alias": key.alias_name} for name, key in keys.items()})
+pulumi.export("roleArn", access.role_arn)
+pulumi.export("functionsUser", access.user_name)
+pulumi.export("functionUrls", functions.urls)
+pulumi.export("release", release.digest)
+pulumi.export("logGroup", log.name)
+pulumi.export("topics", notifications.topic_arns)

@@ -1,0 +1,66 @@
+"""The Supabase edge functions of one release, and the settings that they read.
+
+Two commands run the real Supabase CLI through `components.functions_release`: one switches all changed functions in one
+call, one sets what they read from their environment. No secret value passes here: tokens come from the environment of
+the process that runs Pulumi, and the functions' own secrets are pushed by the operations tool.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+
+from components.function_source import Release
+
+# Relative, and the same on every machine: an absolute path would be a change in every other clone.
+TOOL = "${PF_PYTHON:-.venv/bin/python} -m components.functions_release"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeFunctionsArgs:
+    project_ref: str
+    release: Release
+    settings: Mapping[str, pulumi.Input[str]]
+    functions_url: str
+    after: Sequence[pulumi.Resource] = ()  # what the code needs when it goes live
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.settings if not name.startswith("PF_")]
+        if wrong:
+            raise ValueError(f"settings of the functions begin with PF_, not so {', '.join(wrong)}")
+
+
+class EdgeFunctions(pulumi.ComponentResource):
+    """`update` is always given: without it changed triggers replace the command, whose delete takes functions away."""
+
+    urls: Mapping[str, str]
+    deployed: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EdgeFunctionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("parkerflight:supabase:EdgeFunctions", name, None, opts)
+        functions = command.local.Command(
+            f"{name}-release",
+            create=f"{TOOL} deploy",
+            update=f"{TOOL} deploy",
+            delete=f"{TOOL} remove",
+            environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
+            triggers=[f"{function.name} {function.digest}" for _, function in sorted(args.release.functions.items())],
+            logging=command.local.Logging.STDERR,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        # After the functions: what names the release is set when the release serves.
+        settings = {**args.settings, "PF_RELEASE": args.release.digest}
+        names = " ".join(sorted(settings))
+        command.local.Command(
+            f"{name}-settings",
+            create=f"{TOOL} set {names}",
+            update=f"{TOOL} set {names}",
+            delete=f"{TOOL} unset",
+            environment={**settings, "PF_PROJECT_REF": args.project_ref},
+            logging=command.local.Logging.STDERR,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[functions]),
+        )
+        self.urls = {function: f"{args.functions_url}/{function}" for function in sorted(args.release.functions)}
+        self.deployed = functions.stdout
+        self.register_outputs({"release": args.release.digest, "deployed": self.deployed})

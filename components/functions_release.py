@@ -1,0 +1,287 @@
+"""The command that brings a release of the edge functions to Supabase: `python -m components.functions_release`.
+
+    deploy    check, then switch every changed function in one call of the Supabase CLI, read back what is live
+    remove    delete the functions that the last deployment left
+    set N…    set the named variables of this process's environment as the functions' settings
+    unset     remove the settings that the last `set` left
+
+Reads PF_PROJECT_REF, and PF_RELEASE for `deploy`; SUPABASE_ACCESS_TOKEN, SUPABASE_API_URL and SUPABASE_PROFILE lead
+to the project. Standard output is the resource's state: what was left live, as JSON, which comes back in
+PULUMI_COMMAND_STDOUT. What people read goes to standard error. Supabase has no transaction: a release that went live
+in part is an error.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from components.function_source import FUNCTIONS, Release, SourceError, read_release
+
+DEFAULT_API_URL = "https://api.supabase.com"
+API_SECONDS = 20
+CLI_SECONDS = 180  # bundling on Supabase's side takes its time
+CHECK_SECONDS = 120  # the first check downloads the npm packages
+
+
+class ReleaseError(Exception):
+    """Why the release is not live as a whole; the message says what to do."""
+
+
+class LiveFunction(BaseModel):
+    """What the Management API says of a function."""
+
+    slug: str
+    status: str = ""
+    version: int = 0
+    verify_jwt: bool = True
+    ezbr_sha256: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Changes when other code goes live: the bundle's hash, or the version where the API gives none."""
+        return self.ezbr_sha256 or f"version {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a deployment left live for one function: our source, and what Supabase made of it."""
+
+    source: str
+    content: str
+
+
+class Supabase:
+    """One project, reached by the real CLI for changes and by the Management API for reading."""
+
+    def __init__(self, project_ref: str, environment: Mapping[str, str]) -> None:
+        self.project_ref = project_ref
+        self.environment = {**environment, "NO_COLOR": "1", "DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1"}
+        self.token = environment.get("SUPABASE_ACCESS_TOKEN", "")
+        self.api_url = environment.get("SUPABASE_API_URL") or DEFAULT_API_URL
+        if not self.token:
+            raise ReleaseError("SUPABASE_ACCESS_TOKEN is not set: make a token in the Supabase dashboard and export it")
+        found = shutil.which("supabase", path=environment.get("PATH"))
+        if found is None:
+            raise ReleaseError("the Supabase CLI is not on PATH: `make setup` installs it, `make shell` sets the PATH")
+        self.cli = found
+
+    def functions(self) -> dict[str, LiveFunction]:
+        """The functions that are live now."""
+        url = f"{self.api_url}/v1/projects/{self.project_ref}/functions"
+        try:
+            answer = httpx.get(url, headers={"Authorization": f"Bearer {self.token}"}, timeout=API_SECONDS)
+            answer.raise_for_status()
+            live = TypeAdapter(list[LiveFunction]).validate_json(answer.content)
+        except httpx.HTTPStatusError as error:
+            raise ReleaseError(_refused(error.response, self.project_ref)) from error
+        except httpx.HTTPError as error:
+            raise ReleaseError(
+                f"the Supabase API at {self.api_url} does not answer ({type(error).__name__}): is it up, is "
+                "SUPABASE_API_URL right? On the sandbox: ./pf sandbox up"
+            ) from error
+        except ValidationError as error:
+            raise ReleaseError(f"the Supabase API gave an unexpected list of functions: {error}") from error
+        return {function.slug: function for function in live}
+
+    def run(self, *arguments: str) -> None:
+        """Run the CLI; its talk goes to standard error as it comes, and its end into the error if it fails."""
+        process = _run([self.cli, *arguments, f"--remote={self.project_ref}", "--yes"], self.environment, CLI_SECONDS)
+        if process.returncode:
+            raise ReleaseError(f"`supabase {arguments[0]} {arguments[1]}` failed:\n{_tail(process.stdout)}")
+        sys.stderr.write(process.stdout)
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], seconds: int, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            check=False,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ReleaseError(f"`{Path(command[0]).name} {command[1]}` did not end within {seconds} s") from error
+
+
+def _tail(text: str, lines: int = 25) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def _refused(answer: httpx.Response, project_ref: str) -> str:
+    cures = {
+        401: "SUPABASE_ACCESS_TOKEN is not accepted: is it expired or revoked? Make a new one in the dashboard",
+        403: f"SUPABASE_ACCESS_TOKEN may not see the project {project_ref}: use a token of one of its members",
+        404: f"the project {project_ref} is not known: is parker-flight:supabaseProjectRef right?",
+        429: "too many calls: the Management API opens again after a minute",
+    }
+    cure = cures.get(answer.status_code, f"{answer.text[:200]!r}; try again, then see status.supabase.com")
+    return f"the Supabase API answered {answer.status_code}: {cure}"
+
+
+def previous(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the last run left, from the resource's state; nothing on the first run."""
+    text = environment.get("PULUMI_COMMAND_STDOUT", "").strip()
+    return cast("dict[str, Any]", json.loads(text)) if text else {}
+
+
+def check(release: Release, names: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Type-check before the first write: the CLI switches the good functions even when a bad one doesn't bundle."""
+    deno = shutil.which("deno", path=environment.get("PATH"))
+    if deno is None:
+        raise ReleaseError("deno is not on PATH: `make setup` installs it, `make shell` sets the PATH")
+    entries = [str(release.functions[name].entry.relative_to(FUNCTIONS)) for name in names]
+    process = _run([deno, "check", *entries], {**environment, "NO_COLOR": "1"}, CHECK_SECONDS, FUNCTIONS)
+    if process.returncode:
+        raise ReleaseError(
+            f"nothing was deployed, since {', '.join(f'{FUNCTIONS}/{entry}' for entry in entries)} "
+            f"did not pass `deno check`:\n{_tail(process.stdout)}"
+        )
+
+
+def changed(release: Release, left: Mapping[str, Left], live: Mapping[str, LiveFunction]) -> list[str]:
+    """The functions whose source differs from what was deployed, or which someone else has changed since."""
+    return [
+        name
+        for name, function in sorted(release.functions.items())
+        if name not in left
+        or name not in live
+        or left[name].source != function.digest
+        or left[name].content != live[name].content
+        or live[name].verify_jwt != function.verify_jwt
+    ]
+
+
+def verified(release: Release, live: Mapping[str, LiveFunction]) -> dict[str, Left]:
+    """What is live, if it is the whole release; the error names each function that isn't right."""
+    wrong: list[str] = []
+    for name, function in sorted(release.functions.items()):
+        if name not in live:
+            wrong.append(f"{name} is not there")
+        elif live[name].status not in ("", "ACTIVE"):
+            wrong.append(f"{name} is {live[name].status}")
+        elif live[name].verify_jwt != function.verify_jwt:
+            wrong.append(f"{name} has verify_jwt {live[name].verify_jwt}, the source says {function.verify_jwt}")
+    if wrong:
+        raise ReleaseError(f"the release is not live as a whole: {'; '.join(wrong)}. Run `pulumi up` again")
+    return {
+        name: Left(source=function.digest, content=live[name].content) for name, function in release.functions.items()
+    }
+
+
+def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> dict[str, Left]:
+    """Bring the release live: all changed functions together, then take away those that left the source."""
+    before = supabase.functions()
+    names = changed(release, left, before)
+    if names:
+        check(release, names, supabase.environment)
+        try:
+            supabase.run("functions", "deploy", *names, "--use-api")
+        except ReleaseError as error:
+            raise ReleaseError(f"{error}\n{_mixed(names, before, supabase.functions())}") from error
+    after = supabase.functions() if names else before
+    now = verified(release, after)
+    for name in sorted(set(left) - set(release.functions)):
+        if name in after:
+            supabase.run("functions", "delete", name)
+    return now
+
+
+def _mixed(names: Sequence[str], before: Mapping[str, LiveFunction], after: Mapping[str, LiveFunction]) -> str:
+    """Say what a failed deployment left behind."""
+    switched = [
+        name for name in names if name in after and (name not in before or before[name].version != after[name].version)
+    ]
+    kept = [name for name in names if name not in switched]
+    if not switched:
+        return "Nothing was switched: the release before serves on."
+    if not kept:
+        return "All functions were switched all the same; run `pulumi up` again to verify them."
+    return (
+        f"The release is mixed: {', '.join(switched)} already new, {', '.join(kept)} still old. "
+        "Mend the cause and run `pulumi up` again, or go back to the release before."
+    )
+
+
+def remove(supabase: Supabase, names: Sequence[str]) -> None:
+    """Delete the named functions that are still there."""
+    live = supabase.functions()
+    for name in names:
+        if name in live:
+            supabase.run("functions", "delete", name)
+
+
+def _left(state: Mapping[str, Any]) -> dict[str, Left]:
+    return {name: Left(**entry) for name, entry in state.get("functions", {}).items()}
+
+
+def _deploy(environment: Mapping[str, str], supabase: Supabase) -> dict[str, Any]:
+    release = read_release(Path())
+    if release.digest != environment.get("PF_RELEASE"):
+        raise ReleaseError(
+            "the functions' source changed after the preview: nothing was deployed, run `pulumi up` again"
+        )
+    now = deploy(supabase, release, _left(previous(environment)))
+    return {"functions": {name: asdict(left) for name, left in sorted(now.items())}, "release": release.digest}
+
+
+def _set(environment: Mapping[str, str], supabase: Supabase, names: Sequence[str]) -> dict[str, Any]:
+    missing = [name for name in names if name not in environment]
+    if missing:
+        raise ReleaseError(f"not in the environment of this command: {', '.join(missing)}")
+    supabase.run("secrets", "set", *(f"{name}={environment[name]}" for name in sorted(names)))
+    gone = sorted(set(previous(environment).get("names", ())) - set(names))
+    if gone:
+        supabase.run("secrets", "unset", *gone)
+    return {"names": sorted(names)}
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """One of the four verbs; returns the state that it leaves."""
+    project_ref = environment.get("PF_PROJECT_REF", "")
+    if not project_ref or not arguments:
+        raise ReleaseError("this is run by `pulumi up`: see `pf deploy`")
+    supabase = Supabase(project_ref, environment)
+    match arguments:
+        case ["deploy"]:
+            return _deploy(environment, supabase)
+        case ["remove"]:
+            remove(supabase, sorted(_left(previous(environment))))
+            return {}
+        case ["set", *names]:
+            return _set(environment, supabase, names)
+        case ["unset"]:
+            if names := sorted(previous(environment).get("names", ())):
+                supabase.run("secrets", "unset", *names)
+            return {}
+        case _:
+            raise ReleaseError(f"unknown: {' '.join(arguments)}")
+
+
+def main() -> int:
+    try:
+        state = run(sys.argv[1:], os.environ)
+    except (ReleaseError, SourceError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(state, sort_keys=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

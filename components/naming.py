@@ -1,0 +1,94 @@
+"""Every physical name, from one place, so that the program and its operators can't disagree about one.
+
+Imports nothing of Pulumi: `settings` and the operations tool use it too.
+"""
+
+import re
+from dataclasses import dataclass
+
+APPLICATION = "parker-flight"
+
+# What AWS accepts; it says so only in the middle of a deployment.
+LONGEST = {"alarm": 255, "alias": 256, "log group": 512, "policy": 128, "role": 64, "topic": 256, "user": 64}
+
+
+class NameTooLongError(ValueError):
+    """A name that AWS would refuse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataClass:
+    """A kind of data with a key of its own. `purpose` goes into the encryption context of each ciphertext."""
+
+    name: str
+    purpose: str
+    holds: str
+
+
+GENERAL = DataClass(name="general", purpose="general-data", holds="data that is neither personal nor about payment")
+PII = DataClass(name="pii", purpose="user-profile-data", holds="personal data")
+PAYMENT = DataClass(name="payment", purpose="payment-method-data", holds="payment methods")
+DATA_CLASSES = (GENERAL, PII, PAYMENT)
+
+METRICS_KMS = "ParkerFlight/KMS"
+METRICS_FUNCTIONS = "ParkerFlight/Functions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where a stack stands, and what its resources are called there."""
+
+    environment: str
+    account_id: str
+    region: str
+
+    def _checked(self, kind: str, name: str) -> str:
+        if len(name) > LONGEST[kind]:
+            raise NameTooLongError(f"the {kind} {name!r} has {len(name)} characters, AWS allows {LONGEST[kind]}")
+        return name
+
+    def alias(self, data_class: DataClass) -> str:
+        return self._checked("alias", f"alias/{APPLICATION}-{data_class.name}-{self.environment}")
+
+    @property
+    def role(self) -> str:
+        return self._checked("role", f"{APPLICATION}-{self.environment}-role")
+
+    @property
+    def role_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:role/{self.role}"
+
+    @property
+    def function_user(self) -> str:
+        return self._checked("user", f"{APPLICATION}-{self.environment}-functions")
+
+    @property
+    def function_user_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:user/{self.function_user}"
+
+    @property
+    def log_group(self) -> str:
+        return self._checked("log group", f"/{APPLICATION}/{self.environment}/kms-operations")
+
+    def topic(self, severity: str) -> str:
+        return self._checked("topic", f"{APPLICATION}-{self.environment}-{severity}")
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
+
+    def alarm(self, what: str) -> str:
+        return self._checked("alarm", f"{APPLICATION}-{self.environment}-{what}")
+
+    @property
+    def key_aliases(self) -> dict[str, str]:
+        """Purpose to key alias."""
+        return {data_class.purpose: self.alias(data_class) for data_class in DATA_CLASSES}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"Application": APPLICATION, "Environment": self.environment, "ManagedBy": "pulumi"}
+
+
+def pascal(text: str) -> str:
+    """`user-profile-data` as `UserProfileData`, the only spelling that a policy's Sid allows."""
+    return "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", text))

@@ -1,0 +1,245 @@
+"""A stack's settings, strict: whatever is wrong is one message with the key, the file and the command that mends it.
+
+The program reads them from the engine, the operations tool from `Pulumi.<stack>.yaml`. Imports nothing of Pulumi.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self, cast
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from components.naming import Site
+
+NAMESPACE = "parker-flight"
+CONTACT_ROLES = ("devops", "devops-lead", "incident-commander", "security")
+# What CloudWatch Logs accepts; it says so only in the middle of a deployment.
+RETENTION_DAYS = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; the message is for people and complete."""
+
+
+def _from_json(value: object) -> object:
+    """The engine hands structured values over as JSON text."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _digits(value: object) -> object:
+    """An id of digits that `pulumi config set --path` or a YAML file without quotes made a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AccountId = Annotated[str, BeforeValidator(_digits), StringConstraints(pattern=r"^[0-9]{12}$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Emails = tuple[Email, ...]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False)
+
+
+class Contact(_Model):
+    """Whom to call."""
+
+    name: str = Field(min_length=1)
+    email: Email
+    phone: str | None = Field(default=None, min_length=1)
+
+
+class ExistingKeyIds(_Model):
+    """Keys that are there already: imported, never made anew."""
+
+    general: KeyId | None = None
+    pii: KeyId | None = None
+    payment: KeyId | None = None
+
+
+class NotificationEmails(_Model):
+    """Who hears of alarms, by severity. Each address confirms its subscription by a link that AWS sends."""
+
+    critical: Emails = ()
+    warning: Emails = ()
+    info: Emails = ()
+
+
+class Settings(BaseModel):
+    """One stack's settings; field names are those of Pulumi.yaml's config schema."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=lambda name: f"{NAMESPACE}:{to_camel(name)}",
+        populate_by_name=False,
+    )
+
+    environment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,19}$")]
+    aws_account_id: AccountId
+    supabase_project_ref: Annotated[str, StringConstraints(pattern=r"^[a-z]{20}$")]
+    key_rotation_days: int = Field(default=365, ge=90, le=365)
+    existing_key_ids: Annotated[ExistingKeyIds, BeforeValidator(_from_json)] = ExistingKeyIds()
+    adopt_role: bool = False
+    adopt_log_group: bool = False
+    notification_emails: Annotated[NotificationEmails, BeforeValidator(_from_json)] = NotificationEmails()
+    contacts: Annotated[dict[str, Contact], BeforeValidator(_from_json)]
+    log_retention_days: int = 365
+    aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(alias="aws:region")
+    allowed_account_ids: Annotated[tuple[AccountId, ...], BeforeValidator(_from_json)] = Field(
+        alias="aws:allowedAccountIds", min_length=1
+    )
+
+    @field_validator("log_retention_days")
+    @classmethod
+    def _cloudwatch_accepts(cls, days: int) -> int:
+        if days not in RETENTION_DAYS:
+            allowed = ", ".join(map(str, sorted(RETENTION_DAYS)))
+            raise PydanticCustomError(
+                "retention", "CloudWatch Logs keeps for one of {allowed} days", {"allowed": allowed}
+            )
+        return days
+
+    @field_validator("contacts")
+    @classmethod
+    def _every_role_has_a_contact(cls, contacts: dict[str, Contact]) -> dict[str, Contact]:
+        if missing := [role for role in CONTACT_ROLES if role not in contacts]:
+            raise PydanticCustomError("contacts", "nobody is named for {roles}", {"roles": ", ".join(missing)})
+        return contacts
+
+    @model_validator(mode="after")
+    def _the_provider_is_bound_to_the_account(self) -> Self:
+        if self.allowed_account_ids != (self.aws_account_id,):
+            raise PydanticCustomError(
+                "account",
+                "aws:allowedAccountIds is {allowed}, but parker-flight:awsAccountId is {account}: they must agree",
+                {"allowed": ", ".join(self.allowed_account_ids), "account": self.aws_account_id},
+            )
+        return self
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, object], stack: str) -> Self:
+        """From keys with their namespace, as the engine and the stack's file have them."""
+        known = {field.alias for field in cls.model_fields.values()}
+        ours = {key: value for key, value in values.items() if key in known or key.startswith(f"{NAMESPACE}:")}
+        try:
+            return cls.model_validate(ours)
+        except ValidationError as error:
+            problems = [_explained(details, stack) for details in error.errors()]
+        raise SettingsError("\n".join([f"{file_name(stack)} can't be used:", *problems]))
+
+    @classmethod
+    def from_file(cls, stack: str, root: Path) -> Self:
+        """From the stack's file, for tools that don't run under the engine."""
+        path = root / file_name(stack)
+        if not path.is_file():
+            stacks = ", ".join(sorted(file.name[7:-5] for file in root.glob("Pulumi.*.yaml"))) or "none"
+            raise SettingsError(f"{path.name} is not there, so there is no stack {stack!r}; there is: {stacks}")
+        try:
+            content: object = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{path.name} is no YAML: {error}") from error
+        config = cast("dict[str, object]", content).get("config") if isinstance(content, dict) else None
+        if not isinstance(config, dict):
+            raise SettingsError(f"{path.name} has no `config:` section")
+        return cls.from_config(cast("dict[str, object]", config), stack)
+
+    @property
+    def site(self) -> Site:
+        return Site(environment=self.environment, account_id=self.aws_account_id, region=self.aws_region)
+
+    @property
+    def role_arn(self) -> str:
+        return self.site.role_arn
+
+    @property
+    def function_user_name(self) -> str:
+        return self.site.function_user
+
+    @property
+    def external_id(self) -> str:
+        """What the functions say when they assume their role: which Supabase project they belong to."""
+        return self.supabase_project_ref
+
+    @property
+    def key_aliases(self) -> dict[str, str]:
+        """Purpose to key alias."""
+        return self.site.key_aliases
+
+    @property
+    def supabase_url(self) -> str:
+        return f"https://{self.supabase_project_ref}.supabase.co"
+
+
+def file_name(stack: str) -> str:
+    return f"Pulumi.{stack}.yaml"
+
+
+def _explained(details: ErrorDetails, stack: str) -> str:
+    """One problem: what is wrong, and the command that mends it."""
+    key, *path = details["loc"] or ("aws:allowedAccountIds",)
+    where = str(key) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    spelled = f"--path '{where}'" if path else where
+    given: object = details["input"]
+    if isinstance(given, dict) and "secure" in given:
+        wrong = f"{where} is a secret; secrets have no place in a stack's config"
+        return f"  {wrong}\n    pulumi config rm {spelled} --stack {stack}"
+    if details["type"] == "extra_forbidden":
+        known = _siblings(str(key)) if path else [str(field.alias) for field in Settings.model_fields.values()]
+        near = difflib.get_close_matches(str(path[-1] if path else key), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        return f"  {where} is not known; {hint}\n    pulumi config rm {spelled} --stack {stack}"
+    example = _EXAMPLES.get(where, _EXAMPLES.get(str(key), "<value>"))
+    if details["type"] == "contacts":
+        spelled = f"--path '{where}.<role>.email'"
+    elif key == "aws:allowedAccountIds":
+        spelled = "--path 'aws:allowedAccountIds[0]'"
+    said = "is not set" if _is_empty(details) else f"is {json.dumps(given, default=str)}: {details['msg']}"
+    return f"  {where} {said}\n    pulumi config set {spelled} {example} --stack {stack}"
+
+
+# What to type, where a value has a form that the reader can't guess.
+_EXAMPLES = {
+    "parker-flight:environment": "production",
+    "parker-flight:awsAccountId": "<12 digits>",
+    "parker-flight:supabaseProjectRef": "<20 letters>",
+    "parker-flight:keyRotationDays": "365",
+    "parker-flight:logRetentionDays": "365",
+    "aws:region": "us-east-1",
+    "aws:allowedAccountIds": "<12 digits>",
+}
+
+
+def _is_empty(details: ErrorDetails) -> bool:
+    return details["type"] == "missing" or details["input"] in ("", {}, [], ())
+
+
+def _siblings(key: str) -> list[str]:
+    """The names that may stand beside a mistyped one."""
+    models: dict[str, type[BaseModel]] = {
+        f"{NAMESPACE}:contacts": Contact,
+        f"{NAMESPACE}:existingKeyIds": ExistingKeyIds,
+        f"{NAMESPACE}:notificationEmails": NotificationEmails,
+    }
+    return [str(field.alias) for field in models[key].model_fields.values()]
