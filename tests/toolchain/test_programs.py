@@ -1,0 +1,131 @@
+"""The language host under the real engine: a person's program behaves as under the vendor's host."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.toolchain.conftest import Project, until
+
+pytestmark = pytest.mark.rows("K3")
+
+ENDLESS = """
+import pathlib, subprocess, time
+subprocess.Popen(["sleep", "300"])
+try:
+    pathlib.Path("started").touch()
+    time.sleep(300)
+finally:
+    pathlib.Path("cleaned-up").touch()
+"""
+
+
+def test_a_programs_outputs_config_and_secrets_reach_the_engine(project: Project) -> None:
+    project.program(
+        "import sys, pulumi\n"
+        "config = pulumi.Config()\n"
+        'pulumi.export("greeting", config.require("greeting"))\n'
+        'pulumi.export("hidden", config.get_secret("hidden"))\n'
+        'pulumi.export("preview", pulumi.runtime.is_dry_run())\n'
+        'pulumi.export("where", [pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()])\n'
+        'pulumi.log.warn("said by the program")\n'
+        'print("printed by the program")\n'
+        'print("stdin is", repr(sys.stdin.read()))\n'
+    )
+    project.pulumi("config", "set", "greeting", "good day")
+    project.pulumi("config", "set", "--secret", "hidden", "s3cret")
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode == 0, update.stdout + update.stderr
+    assert "warning: said by the program" in update.stdout
+    assert "printed by the program" in update.stdout
+    assert "stdin is ''" in update.stdout
+    assert "s3cret" not in update.stdout
+    plain = json.loads(project.pulumi("stack", "output", "--json").stdout)
+    shown = json.loads(project.pulumi("stack", "output", "--json", "--show-secrets").stdout)
+    assert plain == {
+        "greeting": "good day",
+        "hidden": "[secret]",
+        "preview": False,
+        "where": ["organization", "tiny", "test"],
+    }
+    assert shown["hidden"] == "s3cret"
+    assert "preview : false => true" in project.pulumi("preview").stdout
+    assert project.left_over() == []
+
+
+def test_an_exception_shows_the_persons_own_lines_and_fails_the_update(project: Project) -> None:
+    project.program("import helper\nhelper.work()\n")
+    (project.folder / "helper.py").write_text("def work() -> None:\n    raise ValueError('what went wrong')\n")
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode != 0
+    assert "Program failed with an unhandled exception" in update.stdout
+    assert "ValueError: what went wrong" in update.stdout
+    assert 'helper.py", line 2, in work' in update.stdout
+    assert "toolchain" not in update.stdout.split("Traceback")[-1]
+    assert "an unhandled error occurred" not in update.stdout + update.stderr  # bail: said once is enough
+
+
+def test_a_failure_in_an_apply_fails_the_update(project: Project) -> None:
+    project.program(
+        "import pulumi\n"
+        "def fail(value: int) -> int:\n    raise LookupError('deep inside')\n"
+        'pulumi.export("value", pulumi.Output.from_input(1).apply(fail))\n'
+    )
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode != 0
+    assert "LookupError: deep inside" in update.stdout
+
+
+def test_a_run_error_is_shown_without_a_traceback(project: Project) -> None:
+    project.program("import pulumi\nraise pulumi.RunError('set the region first')\n")
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode != 0
+    assert "set the region first" in update.stdout
+    assert "Traceback" not in update.stdout
+
+
+def test_a_programs_exit_code_fails_the_update(project: Project) -> None:
+    project.program("import sys\nsys.exit(3)\n")
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode != 0
+    assert "Program exited with non-zero exit code: 3" in update.stdout + update.stderr
+
+
+def test_ctrl_c_ends_the_program_and_what_it_started(project: Project) -> None:
+    project.program(ENDLESS)
+    update = project.start("up", "--yes", "--skip-preview")
+    try:
+        assert until((project.folder / "started").exists, 30)
+
+        pressed = time.monotonic()
+        update.send_signal(signal.SIGINT)
+        update.communicate(timeout=20)
+
+        assert update.returncode != 0
+        assert time.monotonic() - pressed < 3
+        assert (project.folder / "cleaned-up").exists()
+        assert until(lambda: project.left_over() == [], 2), project.left_over()
+    finally:
+        update.kill()
+
+
+def test_a_killed_engine_leaves_no_program_behind(project: Project) -> None:
+    project.program(ENDLESS)
+    update = project.start("up", "--yes", "--skip-preview")
+    assert until((project.folder / "started").exists, 30)
+
+    update.kill()
+    update.wait()
+
+    assert until(lambda: project.left_over() == [], 3), project.left_over()
