@@ -1,0 +1,365 @@
+"""What each component declares, as the engine receives it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.alarms import Alarm, AlarmArgs, MissingData, function_alarms, percentage
+from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
+from components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from components.function_access import FunctionAccess, FunctionAccessArgs
+from components.function_source import Function, Release
+from components.naming import APPLICATION, DATA_CLASSES, PAYMENT, NameTooLongError, Site
+from components.notifications import Notifications, NotificationsArgs, Severity
+from components.operations_log import OperationsLog, OperationsLogArgs
+from tests.components.recording import Recording, Registered, record
+
+KEY = "aws:kms/key:Key"
+ALIAS = "aws:kms/alias:Alias"
+COMMAND = "command:local:Command"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+SITE = Site(environment="staging", account_id="123456789012", region="us-east-1")
+ROOT_PRINCIPAL = {"AWS": "arn:aws:iam::123456789012:root"}
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def statements(document: str) -> dict[str, dict[str, Any]]:
+    return {statement["Sid"]: statement for statement in json.loads(document)["Statement"]}
+
+
+def payment_key(existing: str | None = None, *, rotation_days: int = 180) -> Recording:
+    args = EncryptionKeyArgs(site=SITE, data_class=PAYMENT, rotation_days=rotation_days, existing_key_id=existing)
+    return record(lambda: EncryptionKey("payment", args))
+
+
+@pytest.mark.rows("K1")
+def test_the_key_rotates_and_its_alias_points_at_it() -> None:
+    recorded = payment_key()
+    key, alias = recorded.one(KEY, "payment-1"), recorded.one(ALIAS, "payment")
+    assert key.inputs["enableKeyRotation"] is True
+    assert key.inputs["rotationPeriodInDays"] == 180
+    assert key.inputs["deletionWindowInDays"] == 30
+    assert key.inputs["tags"] == {**SITE.tags, "DataClass": "payment"}
+    assert alias.inputs == {"name": "alias/parker-flight-payment-staging", "targetKeyId": "id-of-payment-1"}
+
+
+@pytest.mark.rows("K1")
+def test_nothing_that_holds_data_can_be_deleted_by_an_update_or_a_destroy() -> None:
+    for resource in payment_key().resources.values():
+        if resource.custom:
+            assert resource.protect, resource.name
+            assert resource.retain_on_delete, resource.name
+
+
+@pytest.mark.rows("K1")
+def test_an_existing_key_is_imported_with_its_alias() -> None:
+    recorded = payment_key(KEY_ID)
+    assert recorded.one(KEY, "payment-1").import_id == KEY_ID
+    assert recorded.one(ALIAS, "payment").import_id == "alias/parker-flight-payment-staging"
+    assert {resource.import_id for resource in payment_key().resources.values()} == {""}
+
+
+@pytest.mark.rows("K1")
+@pytest.mark.parametrize("days", [0, 89, 2561])
+def test_a_rotation_period_that_kms_would_refuse_is_refused_at_once(days: int) -> None:
+    with pytest.raises(ValueError, match="KMS takes 90 to 2560"):
+        EncryptionKeyArgs(site=SITE, data_class=PAYMENT, rotation_days=days)
+
+
+@pytest.mark.rows("K1", "K3")
+def test_administrators_of_a_key_cannot_use_it_and_its_user_cannot_administer_it() -> None:
+    policy = statements(payment_key().one(KEY, "payment-1").inputs["policy"])
+    assert set(policy) == {"Administration", "Use"}
+    administration, use = policy["Administration"], policy["Use"]
+    assert administration["Principal"] == use["Principal"] == ROOT_PRINCIPAL
+    assert not set(administration["Action"]) & {*use["Action"], "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+    assert "kms:PutKeyPolicy" in administration["Action"], "without it the key could never be administered again"
+    assert "kms:ScheduleKeyDeletion" not in administration["Action"]
+    assert "kms:CreateGrant" not in administration["Action"]
+    assert not [action for statement in policy.values() for action in statement["Action"] if "*" in action]
+    assert use["Action"] == ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+    assert use["Condition"] == {
+        "ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/parker-flight-staging-role"},
+        "StringEquals": {
+            "kms:EncryptionContext:application": "parker-flight",
+            "kms:EncryptionContext:purpose": "payment-method-data",
+        },
+    }
+
+
+def function_access(*, adopt_role: bool = False) -> Recording:
+    args = FunctionAccessArgs(site=SITE, external_id="abcdefghijklmnopqrst", adopt_role=adopt_role)
+    return record(lambda: FunctionAccess("functions", args))
+
+
+@pytest.mark.rows("K3")
+def test_only_the_functions_user_of_this_project_may_assume_the_role() -> None:
+    recorded = function_access()
+    role = recorded.one("aws:iam/role:Role", "functions-role")
+    assert role.inputs["name"] == "parker-flight-staging-role"
+    assert statements(role.inputs["assumeRolePolicy"]) == {
+        "FunctionsOfThisProject": {
+            "Sid": "FunctionsOfThisProject",
+            "Effect": "Allow",
+            "Principal": ROOT_PRINCIPAL,
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:user/parker-flight-staging-functions"},
+                "StringEquals": {"sts:ExternalId": "abcdefghijklmnopqrst"},
+            },
+        }
+    }
+
+
+@pytest.mark.rows("K3")
+def test_the_functions_user_may_assume_its_role_and_nothing_else() -> None:
+    recorded = function_access()
+    policy = recorded.one("aws:iam/userPolicy:UserPolicy", "functions-user").inputs
+    assert policy["user"] == "parker-flight-staging-functions"
+    assert [(s["Action"], s["Resource"]) for s in statements(policy["policy"]).values()] == [
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/parker-flight-staging-role")
+    ]
+    assert not [type_ for type_ in recorded.names() if "accessKey" in type_], "its access key never enters Pulumi"
+
+
+@pytest.mark.rows("K3")
+def test_the_role_uses_each_key_only_for_its_purpose() -> None:
+    policy = statements(function_access().one("aws:iam/rolePolicy:RolePolicy", "functions-role").inputs["policy"])
+    uses = [s for s in policy.values() if "kms:Decrypt" in s["Action"]]
+    assert {
+        (
+            s["Condition"]["StringEquals"]["kms:EncryptionContext:purpose"],
+            s["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"],
+        )
+        for s in uses
+    } == {(data_class.purpose, SITE.alias(data_class)) for data_class in DATA_CLASSES}
+    assert {s["Condition"]["StringEquals"]["kms:EncryptionContext:application"] for s in uses} == {APPLICATION}
+    assert {s["Resource"] for s in uses} == {"arn:aws:kms:us-east-1:123456789012:key/*"}
+
+
+@pytest.mark.rows("K3")
+def test_the_role_may_otherwise_publish_its_metrics_write_its_log_and_see_its_keys() -> None:
+    policy = statements(function_access().one("aws:iam/rolePolicy:RolePolicy", "functions-role").inputs["policy"])
+    others = {name: s for name, s in policy.items() if "kms:Decrypt" not in s["Action"]}
+    assert set(others) == {"SeeKeyState", "PublishMetrics", "WriteOperationsLog"}
+    assert others["SeeKeyState"]["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"] == sorted(
+        SITE.key_aliases.values()
+    )
+    assert others["PublishMetrics"]["Condition"] == {
+        "StringEquals": {"cloudwatch:namespace": ["ParkerFlight/Functions", "ParkerFlight/KMS"]}
+    }
+    assert others["WriteOperationsLog"]["Resource"] == (
+        "arn:aws:logs:us-east-1:123456789012:log-group:/parker-flight/staging/kms-operations:*"
+    )
+    actions = [a for s in policy.values() for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
+    assert not [action for action in actions if "*" in action]
+    assert [name for name, s in policy.items() if s["Resource"] == "*"] == ["PublishMetrics"]
+
+
+@pytest.mark.rows("K3")
+def test_an_existing_role_is_imported() -> None:
+    assert function_access(adopt_role=True).one("aws:iam/role:Role", "functions-role").import_id == SITE.role
+    assert not function_access().one("aws:iam/role:Role", "functions-role").import_id
+
+
+@pytest.mark.rows("K2")
+def test_the_operations_log_has_an_end() -> None:
+    args = OperationsLogArgs(site=SITE, retention_days=365)
+    group = record(lambda: OperationsLog("operations", args)).one("aws:cloudwatch/logGroup:LogGroup", "operations")
+    assert group.inputs["name"] == "/parker-flight/staging/kms-operations"
+    assert group.inputs["retentionInDays"] == 365
+
+
+def notifications(emails: Mapping[str, list[str]]) -> Recording:
+    return record(lambda: Notifications("notifications", NotificationsArgs(site=SITE, emails=emails)))
+
+
+@pytest.mark.rows("K2", "M6")
+def test_every_severity_has_a_topic_that_only_alarms_of_this_account_may_publish_to() -> None:
+    recorded = notifications({})
+    topics = {topic.name: topic for topic in recorded.all("aws:sns/topic:Topic")}
+    assert set(topics) == {f"notifications-{severity}" for severity in Severity}
+    for severity in Severity:
+        policy = recorded.one("aws:sns/topicPolicy:TopicPolicy", f"notifications-{severity}").inputs
+        statement = statements(policy["policy"])["AlarmsOfThisAccount"]
+        arn = f"arn:aws:sns:us-east-1:123456789012:{topics[f'notifications-{severity}'].inputs['name']}"
+        assert statement["Resource"] == arn
+        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert statement["Condition"] == {
+            "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"},
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+        }
+
+
+@pytest.mark.rows("K2", "R2")
+def test_each_address_is_subscribed_to_the_severities_that_it_asked_for() -> None:
+    recorded = notifications({"critical": ["a@example.com", "b@example.com"], "info": ["a@example.com"]})
+    subscriptions = recorded.all("aws:sns/topicSubscription:TopicSubscription")
+    assert {(s.inputs["topic"], s.inputs["endpoint"]) for s in subscriptions} == {
+        ("arn:of:notifications-critical", "a@example.com"),
+        ("arn:of:notifications-critical", "b@example.com"),
+        ("arn:of:notifications-info", "a@example.com"),
+    }
+    assert {s.inputs["protocol"] for s in subscriptions} == {"email"}
+
+
+TOPICS = {severity: f"arn:aws:sns:us-east-1:123456789012:{severity}" for severity in Severity}
+
+
+def alarms(function: str = "encrypt-data") -> list[Registered]:
+    def declare() -> None:
+        for args in function_alarms(SITE, function):
+            Alarm(args.what, args, TOPICS)
+
+    return record(declare).all(ALARM)
+
+
+@pytest.mark.rows("K2", "M4", "M6")
+def test_every_alarm_says_what_is_wrong_what_to_do_and_tells_its_severity_when_it_rings_and_when_it_stops() -> None:
+    declared = alarms()
+    assert [alarm.inputs["name"] for alarm in declared] == [
+        "parker-flight-staging-encrypt-data-errors",
+        "parker-flight-staging-encrypt-data-kms-failures",
+        "parker-flight-staging-encrypt-data-silent",
+    ]
+    for alarm in declared:
+        inputs = alarm.inputs
+        topic = [f"arn:aws:sns:us-east-1:123456789012:{inputs['tags']['Severity']}"]
+        assert inputs["alarmActions"] == inputs["okActions"] == topic
+        assert inputs["tags"]["Runbook"] in inputs["alarmDescription"]
+        assert inputs["tags"]["Runbook"].startswith("docs/runbook.md#")
+        assert inputs["treatMissingData"] in ("notBreaching", "breaching")
+
+
+@pytest.mark.rows("K2", "M4")
+def test_rates_ring_above_five_percent_and_only_with_traffic() -> None:
+    rates = [alarm.inputs for alarm in alarms() if not alarm.name.endswith("silent")]
+    assert len(rates) == 2
+    for inputs in rates:
+        assert (inputs["comparisonOperator"], inputs["threshold"]) == ("GreaterThanThreshold", 5)
+        judged = [query for query in inputs["metricQueries"] if query.get("returnData")]
+        assert [query["expression"] for query in judged] == ["IF(whole >= 20, 100 * FILL(part, 0) / whole, 0)"]
+        assert inputs["tags"]["Severity"] == "critical"
+
+
+@pytest.mark.rows("K2")
+def test_alarms_watch_only_what_the_functions_publish() -> None:
+    published = {
+        ("ParkerFlight/KMS", "Operations"),
+        ("ParkerFlight/KMS", "Failures"),
+        ("ParkerFlight/Functions", "Requests"),
+        ("ParkerFlight/Functions", "Errors"),
+    }
+    watched: set[tuple[str, str]] = set()
+    for alarm in alarms():
+        for query in alarm.inputs["metricQueries"]:
+            if metric := query.get("metric"):
+                watched.add((metric["namespace"], metric["metricName"]))
+                assert metric["dimensions"] == {"Environment": "staging", "Function": "encrypt-data"}
+    assert watched == published
+
+
+@pytest.mark.rows("K2")
+def test_a_function_that_reports_nothing_is_itself_a_problem() -> None:
+    silent = next(alarm.inputs for alarm in alarms() if alarm.name.endswith("silent"))
+    assert (silent["comparisonOperator"], silent["threshold"]) == ("LessThanThreshold", 1)
+    assert silent["treatMissingData"] == "breaching"
+    assert silent["evaluationPeriods"] == silent["datapointsToAlarm"] == 4
+
+
+@pytest.mark.rows("K2")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"runbook": "docs/other.md#x"}, "no heading of docs/runbook.md"),
+        ({"runbook": "docs/runbook.md"}, "no heading of docs/runbook.md"),
+        ({"above": None}, "either `above` or `below`"),
+        ({"below": 1}, "either `above` or `below`"),
+    ],
+)
+def test_an_alarm_without_a_way_out_or_a_threshold_is_refused(changes: dict[str, Any], said: str) -> None:
+    args: dict[str, Any] = {
+        "site": SITE,
+        "what": "x",
+        "problem": "p",
+        "severity": Severity.INFO,
+        "runbook": "docs/runbook.md#x",
+        "measure": percentage("N", "A", "B", {}),
+        "missing_data": MissingData.IS_FINE,
+        "above": 1,
+    }
+    with pytest.raises(ValueError, match=said):
+        AlarmArgs(**{**args, **changes})
+
+
+def release(**digests: str) -> Release:
+    return Release(
+        functions={
+            name: Function(name=name, digest=digest, entry=Path(name) / "index.ts", verify_jwt=True)
+            for name, digest in digests.items()
+        }
+    )
+
+
+def edge_functions(**digests: str) -> Recording:
+    args = EdgeFunctionsArgs(
+        project_ref="abcdefghijklmnopqrst",
+        release=release(**digests),
+        settings={"PF_ENVIRONMENT": "staging"},
+        functions_url="https://abcdefghijklmnopqrst.supabase.co/functions/v1",
+    )
+    return record(lambda: EdgeFunctions("functions", args))
+
+
+@pytest.mark.rows("K4")
+def test_a_code_change_updates_the_release_and_never_replaces_it() -> None:
+    """Changed triggers replace a command that has no `update`, and its `delete` would take the live function away."""
+    for command in edge_functions(one="1").all(COMMAND):
+        assert command.inputs["update"] == command.inputs["create"]
+        assert command.inputs["delete"]
+
+
+@pytest.mark.rows("K4")
+def test_the_triggers_name_the_function_that_changes() -> None:
+    before = edge_functions(one="1", two="2").one(COMMAND, "functions-release").inputs
+    after = edge_functions(one="1", two="3").one(COMMAND, "functions-release").inputs
+    assert before["triggers"] == ["one 1", "two 2"]
+    assert after["triggers"] == ["one 1", "two 3"]
+    assert before["environment"]["PF_RELEASE"] != after["environment"]["PF_RELEASE"]
+    assert {k: v for k, v in before.items() if k not in ("triggers", "environment")} == {
+        k: v for k, v in after.items() if k not in ("triggers", "environment")
+    }
+
+
+@pytest.mark.rows("K4", "K7")
+def test_commands_are_the_same_on_every_machine() -> None:
+    for command in edge_functions(one="1").all(COMMAND):
+        assert "dir" not in command.inputs
+        for text in (command.inputs["create"], command.inputs["delete"], *command.inputs["environment"].values()):
+            assert not text.startswith("/")
+            assert " /" not in text
+            assert "=/" not in text
+
+
+@pytest.mark.rows("K4")
+def test_the_release_is_named_after_it_serves() -> None:
+    recorded = edge_functions(one="1")
+    functions, settings = recorded.one(COMMAND, "functions-release"), recorded.one(COMMAND, "functions-settings")
+    assert functions.urn in settings.depends_on
+    assert settings.inputs["environment"]["PF_RELEASE"] == functions.inputs["environment"]["PF_RELEASE"]
+    assert settings.inputs["create"].endswith(" set PF_ENVIRONMENT PF_RELEASE")
+
+
+@pytest.mark.rows("K4")
+def test_a_setting_outside_our_names_is_refused() -> None:
+    with pytest.raises(ValueError, match="not so AWS_SECRET"):
+        EdgeFunctionsArgs(project_ref="r", release=release(), settings={"AWS_SECRET": "x"}, functions_url="u")
+
+
+@pytest.mark.rows("K1")
+def test_a_name_that_aws_would_refuse_is_refused_at_once() -> None:
+    with pytest.raises(NameTooLongError, match="AWS allows 64"):
+        _ = Site(environment="e" * 60, account_id="1", region="r").role
