@@ -3,12 +3,13 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sandbox import database, environment, providers
+from sandbox import database, environment
 from sandbox.processes import Server
+from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
 
@@ -86,7 +87,7 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
             _stop(state)
             _clear(state)
         _start(state)
-        providers.install(state.folder("pulumi-home"))
+        install(state.folder("pulumi-home"))
         environment.write(state, Credentials.load_or_create(state.folder("supabase")))
 
 
@@ -140,7 +141,7 @@ def _forget_ports(state: State, running: dict[str, bool]) -> None:
 
 
 @contextmanager
-def _lock(state: State) -> Iterator[None]:
+def _lock(state: State) -> Generator[None]:
     """One command at a time; the system frees the lock when its holder dies."""
     state.sandbox.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(state.sandbox / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

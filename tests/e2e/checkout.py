@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ class Checkout:
 
 
 @contextmanager
-def new_checkout() -> Iterator[Checkout]:
+def new_checkout() -> Generator[Checkout]:
     """A checkout with nothing started yet; when it is left, its sandbox is down and its folder gone."""
     # A short path: PostgreSQL's socket must fit into 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="pf-"))

@@ -2,7 +2,7 @@
 
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -18,7 +18,7 @@ def writes(checkout: Checkout) -> list[str]:
 
 
 @contextmanager
-def config(checkout: Checkout, key: str, value: object) -> Iterator[None]:
+def config(checkout: Checkout, key: str, value: object) -> Generator[None]:
     file = checkout.root / "Pulumi.sandbox.yaml"
     before = file.read_text()
     stack = yaml.safe_load(before)

@@ -1,0 +1,7 @@
+"""`pulumi-resource-aws`."""
+
+from sandbox.providers.aws.provider import AwsProvider
+from sandbox.providers.server import serve
+
+if __name__ == "__main__":
+    serve(AwsProvider())

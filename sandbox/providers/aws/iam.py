@@ -1,0 +1,230 @@
+"""IAM roles and users with their inline policies."""
+
+import json
+from typing import Any, ClassVar
+
+from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.resource import Property, Resource
+from sandbox.providers.wire import Values
+
+GONE = "NoSuchEntity"
+NAME = r"[\w+=,.@-]{1,%d}"  # IAM's rule for names
+
+
+class Role(Resource):
+    type_name = "aws:iam/role:Role"
+    label = "IAM Role"
+    computed = ("arn", "createDate", "tagsAll", "uniqueId")
+    properties: ClassVar = {
+        "assumeRolePolicy": Property(kind="document", required=True),
+        "description": Property(default=""),
+        "forceDetachPolicies": Property(kind="boolean", write_only=True),
+        "maxSessionDuration": Property(kind="integer", default=3600, between=(3600, 43200)),
+        "name": Property(replaces=True, pattern=NAME % 64),
+        "path": Property(default="/", replaces=True),
+        "permissionsBoundary": Property(default=""),
+        "tags": Property(kind="map"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        arguments: Values = {
+            "RoleName": inputs["name"],
+            "AssumeRolePolicyDocument": inputs["assumeRolePolicy"],
+            "Description": inputs.get("description", ""),
+            "MaxSessionDuration": inputs.get("maxSessionDuration", 3600),
+            "Path": inputs.get("path", "/"),
+            "Tags": aws.tag_list(inputs),
+        }
+        if boundary := inputs.get("permissionsBoundary"):
+            arguments["PermissionsBoundary"] = boundary
+        aws.client("iam").create_role(**arguments)
+        return str(inputs["name"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        role = _found(aws.client("iam").get_role, RoleName=id_)
+        if role is None:
+            return None
+        role = role["Role"]
+        return {
+            "arn": role["Arn"],
+            "assumeRolePolicy": json.dumps(role["AssumeRolePolicyDocument"]),
+            "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "description": role.get("Description", ""),
+            "maxSessionDuration": role.get("MaxSessionDuration", 3600),
+            "name": role["RoleName"],
+            "path": role["Path"],
+            "permissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+            "uniqueId": role["RoleId"],
+            **aws.tag_outputs(_tags(role)),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        iam = aws.client("iam")
+        changed = self.changes(old, new)
+        if "assumeRolePolicy" in changed:
+            iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
+        if {"description", "maxSessionDuration"} & set(changed):
+            iam.update_role(
+                RoleName=id_,
+                Description=new.get("description", ""),
+                MaxSessionDuration=new.get("maxSessionDuration", 3600),
+            )
+        if "permissionsBoundary" in changed:
+            _set_boundary(iam, "role", {"RoleName": id_}, new)
+        added, removed = aws.tag_changes(old, new)
+        if removed:
+            iam.untag_role(RoleName=id_, TagKeys=removed)
+        if added:
+            iam.tag_role(RoleName=id_, Tags=_tag_list(added))
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        iam = aws.client("iam")
+        if state.get("forceDetachPolicies"):
+            for policy in iam.list_attached_role_policies(RoleName=id_)["AttachedPolicies"]:
+                iam.detach_role_policy(RoleName=id_, PolicyArn=policy["PolicyArn"])
+        _found(iam.delete_role, RoleName=id_)
+
+
+class User(Resource):
+    type_name = "aws:iam/user:User"
+    label = "IAM User"
+    computed = ("arn", "tagsAll", "uniqueId")
+    properties: ClassVar = {
+        "forceDestroy": Property(kind="boolean", write_only=True),
+        "name": Property(replaces=True, pattern=NAME % 64),
+        "path": Property(default="/"),
+        "permissionsBoundary": Property(default=""),
+        "tags": Property(kind="map"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        arguments: Values = {
+            "UserName": inputs["name"],
+            "Path": inputs.get("path", "/"),
+            "Tags": aws.tag_list(inputs),
+        }
+        if boundary := inputs.get("permissionsBoundary"):
+            arguments["PermissionsBoundary"] = boundary
+        aws.client("iam").create_user(**arguments)
+        return str(inputs["name"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        iam = aws.client("iam")
+        found = _found(iam.get_user, UserName=id_)
+        if found is None:
+            return None
+        user = found["User"]
+        return {
+            "arn": user["Arn"],
+            "name": user["UserName"],
+            "path": user["Path"],
+            "permissionsBoundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+            "uniqueId": user["UserId"],
+            **aws.tag_outputs(_tags(iam.list_user_tags(UserName=id_))),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        iam = aws.client("iam")
+        changed = self.changes(old, new)
+        if "path" in changed:
+            iam.update_user(UserName=id_, NewPath=new.get("path", "/"))
+        if "permissionsBoundary" in changed:
+            _set_boundary(iam, "user", {"UserName": id_}, new)
+        added, removed = aws.tag_changes(old, new)
+        if removed:
+            iam.untag_user(UserName=id_, TagKeys=removed)
+        if added:
+            iam.tag_user(UserName=id_, Tags=_tag_list(added))
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        iam = aws.client("iam")
+        if state.get("forceDestroy"):
+            for key in iam.list_access_keys(UserName=id_)["AccessKeyMetadata"]:
+                iam.delete_access_key(UserName=id_, AccessKeyId=key["AccessKeyId"])
+        _found(iam.delete_user, UserName=id_)
+
+
+class InlinePolicy(Resource):
+    """A policy inside a role or a user; its id is `owner:name`."""
+
+    owner: ClassVar[str]
+    argument: ClassVar[str]
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        self._put(aws, inputs[self.owner], inputs["name"], inputs["policy"])
+        return f"{inputs[self.owner]}:{inputs['name']}"
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        owner, _, name = id_.rpartition(":")
+        get = getattr(aws.client("iam"), f"get_{self.owner}_policy")
+        found = _found(get, **{self.argument: owner}, PolicyName=name)
+        if found is None:
+            return None
+        return {self.owner: owner, "name": name, "policy": json.dumps(found["PolicyDocument"])}
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del old
+        owner, _, name = id_.rpartition(":")
+        self._put(aws, owner, name, new["policy"])
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        owner, _, name = id_.rpartition(":")
+        remove = getattr(aws.client("iam"), f"delete_{self.owner}_policy")
+        _found(remove, **{self.argument: owner}, PolicyName=name)
+
+    def _put(self, aws: Clients, owner: str, name: str, policy: str) -> None:
+        put = getattr(aws.client("iam"), f"put_{self.owner}_policy")
+        put(**{self.argument: owner}, PolicyName=name, PolicyDocument=policy)
+
+
+class RolePolicy(InlinePolicy):
+    type_name = "aws:iam/rolePolicy:RolePolicy"
+    label = "IAM Role Policy"
+    owner = "role"
+    argument = "RoleName"
+    properties: ClassVar = {
+        "name": Property(replaces=True, pattern=NAME % 128),
+        "policy": Property(kind="document", required=True),
+        "role": Property(required=True, replaces=True),
+    }
+
+
+class UserPolicy(InlinePolicy):
+    type_name = "aws:iam/userPolicy:UserPolicy"
+    label = "IAM User Policy"
+    owner = "user"
+    argument = "UserName"
+    properties: ClassVar = {
+        "name": Property(replaces=True, pattern=NAME % 128),
+        "policy": Property(kind="document", required=True),
+        "user": Property(required=True, replaces=True),
+    }
+
+
+def _found(call: Any, **arguments: Any) -> Any:
+    """The call's answer, or None when IAM knows no such thing."""
+    try:
+        return call(**arguments)
+    except Exception as error:
+        if error_code(error) != GONE:
+            raise
+        return None
+
+
+def _tags(answer: Values) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+
+
+def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _set_boundary(iam: Any, owner: str, name: dict[str, str], new: Values) -> None:
+    if boundary := new.get("permissionsBoundary"):
+        getattr(iam, f"put_{owner}_permissions_boundary")(**name, PermissionsBoundary=boundary)
+    else:
+        getattr(iam, f"delete_{owner}_permissions_boundary")(**name)
+
+
+TYPES: tuple[Resource, ...] = (Role(), RolePolicy(), User(), UserPolicy())

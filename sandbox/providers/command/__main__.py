@@ -1,0 +1,8 @@
+"""`pulumi-resource-command`."""
+
+from sandbox.providers.command.processes import end_all
+from sandbox.providers.command.provider import CommandProvider
+from sandbox.providers.server import serve
+
+if __name__ == "__main__":
+    serve(CommandProvider(), on_end=end_all)

@@ -1,0 +1,205 @@
+"""`command:local:Command`, as pulumi-command 1.2 has it."""
+
+import secrets
+from importlib.metadata import version
+from typing import Any, Final
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from typing_extensions import override
+
+from sandbox.providers.command import processes
+from sandbox.providers.protocol import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
+from sandbox.providers.wire import UNKNOWN, Values, decode, encode, holds_secret, secret
+
+COMMAND: Final = "command:local:Command"
+INPUTS: Final = {
+    "addPreviousOutputInEnv": bool,
+    "create": str,
+    "delete": str,
+    "dir": str,
+    "environment": dict,
+    "interpreter": list,
+    "logging": str,
+    "stdin": str,
+    "triggers": list,
+    "update": str,
+}
+NOT_SERVED: Final = ("archivePaths", "assetPaths")
+LOGGING: Final = {
+    "stdoutAndStderr": ("stdout", "stderr"),
+    "stdout": ("stdout",),
+    "stderr": ("stderr",),
+    "none": (),
+}
+SHELL: Final = ["/bin/sh", "-c"]
+
+
+class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """Keeps secrets as they come: what a command prints may hold any of its inputs, so one secret makes it secret."""
+
+    _engine: engine_pb2_grpc.EngineStub | None = None
+    _cancelled = False
+
+    @override
+    def Handshake(self, request: Any, context: Any) -> Any:
+        self._connect(request.engine_address)
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False)
+
+    @override
+    def Attach(self, request: Any, context: Any) -> Any:
+        self._connect(request.address)
+        return Empty()
+
+    @override
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version=version("pulumi-command"))
+
+    @override
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    @override
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    @override
+    def Configure(self, request: Any, context: Any) -> Any:
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    @override
+    def Check(self, request: Any, context: Any) -> Any:
+        _only_command(context, request.urn)
+        news = decode(request.news)
+        failures = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in _failures(news)]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    @override
+    def Diff(self, request: Any, context: Any) -> Any:
+        old, new = decode(request.old_inputs), decode(request.news)
+        for key in request.ignoreChanges:
+            new[key] = old.get(key)
+        changed = [key for key in INPUTS if old.get(key) != new.get(key)]
+        replaces = ["triggers"] if "triggers" in changed and not new.get("update") else []
+        kinds = provider_pb2.PropertyDiff
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
+            diffs=changed,
+            replaces=replaces,
+            detailedDiff={
+                key: provider_pb2.PropertyDiff(
+                    kind=kinds.UPDATE_REPLACE if key in replaces else kinds.UPDATE, inputDiff=True
+                )
+                for key in changed
+            },
+            hasDetailedDiff=True,
+        )
+
+    @override
+    def Create(self, request: Any, context: Any) -> Any:
+        if request.preview:
+            return provider_pb2.CreateResponse(id="", properties=_result(request.properties, UNKNOWN, UNKNOWN))
+        inputs = decode(request.properties)
+        id_ = f"{request.urn.rpartition('::')[2]}{secrets.token_hex(4)}"
+        properties = self._run(context, request.urn, request.properties, inputs.get("create"), {})
+        return provider_pb2.CreateResponse(id=id_, properties=properties)
+
+    @override
+    def Read(self, request: Any, context: Any) -> Any:
+        """A command has no state outside: what was remembered is what there is."""
+        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+
+    @override
+    def Update(self, request: Any, context: Any) -> Any:
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=_result(request.news, UNKNOWN, UNKNOWN))
+        inputs, before = decode(request.news), decode(request.olds)
+        command = inputs.get("update") or inputs.get("create")
+        return provider_pb2.UpdateResponse(properties=self._run(context, request.urn, request.news, command, before))
+
+    @override
+    def Delete(self, request: Any, context: Any) -> Any:
+        before = decode(request.properties)
+        self._run(context, request.urn, request.properties, before.get("delete"), before)
+        return Empty()
+
+    @override
+    def Cancel(self, request: Any, context: Any) -> Any:
+        self._cancelled = True
+        processes.interrupt_all()
+        return Empty()
+
+    def _run(self, context: Any, urn: str, properties: Any, command: str | None, before: Values) -> Any:
+        """Run it and return the outputs; no command leaves the outputs as they were."""
+        inputs = decode(properties)
+        if not command:
+            return _result(properties, before.get("stdout", ""), before.get("stderr", ""))
+        environment = {key: str(value) for key, value in (inputs.get("environment") or {}).items()}
+        if before and inputs.get("addPreviousOutputInEnv", True):
+            environment |= {
+                "PULUMI_COMMAND_STDOUT": str(before.get("stdout", "")),
+                "PULUMI_COMMAND_STDERR": str(before.get("stderr", "")),
+            }
+        shown = () if holds_secret(properties) else LOGGING[inputs.get("logging") or "stdoutAndStderr"]
+
+        def log(stream: str, line: str) -> None:
+            if stream in shown:
+                self._log(urn, line)
+
+        try:
+            done = processes.run(
+                [*(inputs.get("interpreter") or SHELL), command],
+                environment=environment,
+                cwd=inputs.get("dir"),
+                stdin=inputs.get("stdin"),
+                on_line=log,
+            )
+        except OSError as error:
+            context.abort(grpc.StatusCode.UNKNOWN, f'{error}: running "{command}"')
+            raise
+        if self._cancelled:
+            context.abort(grpc.StatusCode.CANCELLED, f'interrupted: running "{command}"')
+        if done.code:
+            how = f"exit status {done.code}" if done.code > 0 else f"signal: {-done.code}"
+            context.abort(grpc.StatusCode.UNKNOWN, f'{how}: running "{command}":\n{done.both}')
+        return _result(properties, done.stdout, done.stderr)
+
+    def _connect(self, address: str) -> None:
+        if address:
+            self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+
+    def _log(self, urn: str, line: str) -> None:
+        if self._engine is not None:
+            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn))
+
+
+def _only_command(context: Any, urn: str) -> None:
+    token = urn.split("::")[2].rpartition("$")[2]
+    if token != COMMAND:
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"{token}: the sandbox's stand-in for the command provider doesn't serve this type. It serves: {COMMAND}",
+        )
+
+
+def _failures(inputs: Values) -> list[tuple[str, str]]:
+    failures: list[tuple[str, str]] = []
+    for key, value in inputs.items():
+        if key in NOT_SERVED:
+            failures.append((key, f"{key}: not served by the sandbox's stand-in for the command provider"))
+        elif key not in INPUTS:
+            failures.append((key, f"unknown property {key!r} of {COMMAND}"))
+        elif value is not None and value != UNKNOWN and not isinstance(value, INPUTS[key]):
+            failures.append((key, f"{key}: expected {INPUTS[key].__name__}, got {type(value).__name__}"))
+    if (logging := inputs.get("logging")) is not None and logging not in LOGGING:
+        failures.append(("logging", f"logging: expected one of {', '.join(LOGGING)}, got {logging!r}"))
+    return failures
+
+
+def _result(properties: Any, stdout: str, stderr: str) -> Any:
+    """The inputs as they came, secrets included, and what was printed."""
+    made = type(properties)()
+    made.CopyFrom(properties)
+    wrap = secret if holds_secret(properties) and stdout != UNKNOWN else str
+    made.MergeFrom(encode({"stdout": wrap(stdout), "stderr": wrap(stderr)}))
+    return made

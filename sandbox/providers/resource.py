@@ -1,0 +1,231 @@
+"""What a resource type is: its properties with their rules, and the calls that make, read, change and remove it."""
+
+import difflib
+import json
+import re
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sandbox.providers.wire import UNKNOWN, Values
+
+Kind = Literal["string", "boolean", "integer", "number", "strings", "map", "objects", "document"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property:
+    """An input property. Names are the SDK's camelCase ones; the rules are those of AWS or the official provider."""
+
+    kind: Kind = "string"
+    required: bool = False
+    default: Any = None
+    """What AWS has when the program says nothing; another live value counts as drift."""
+    filled_in: bool = False
+    """AWS chooses a value when the program says nothing: then no live value is drift."""
+    replaces: bool = False
+    """A change makes a new resource."""
+    write_only: bool = False
+    """Steers the provider or cannot be read back."""
+    choices: tuple[Any, ...] = ()
+    between: tuple[float, float] | None = None
+    pattern: str = ""
+
+    def failure(self, value: Any) -> str:
+        """Why this value is refused; empty when it is fine."""
+        if not _is_kind(self.kind, value):
+            return f"expected {_KIND_WORDS[self.kind]}, got {json.dumps(value)}"
+        if self.choices and value not in self.choices:
+            return f"expected one of {', '.join(map(str, self.choices))}, got {json.dumps(value)}"
+        if self.between and not self.between[0] <= value <= self.between[1]:
+            return f"expected a number from {self.between[0]:g} to {self.between[1]:g}, got {value:g}"
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            return f"{json.dumps(value)} does not match {self.pattern}"
+        return ""
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether two values mean the same to AWS."""
+        return self._normal(one) == self._normal(other)
+
+    def _normal(self, value: Any) -> Any:
+        value = self.default if value is None else value
+        if self.kind == "document" and isinstance(value, str) and value != UNKNOWN:
+            return _normal_document(json.loads(value))
+        if self.kind in ("strings", "map") and not value:
+            return None
+        if self.kind == "strings" and isinstance(value, list):
+            return sorted(value)
+        if self.kind == "objects":
+            return _without_empty(value)
+        return value
+
+
+class Resource(ABC):
+    """One resource type. `aws` is the provider's clients; ids are those of the official provider."""
+
+    type_name: ClassVar[str]
+    label: ClassVar[str]
+    """As the official provider names it in its errors."""
+    properties: ClassVar[Mapping[str, Property]]
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Outputs that are known only afterwards."""
+    autonamed: ClassVar[str] = "name"
+    """The property that is filled in from the resource's name; empty where there is none."""
+
+    @abstractmethod
+    def create(self, aws: Any, inputs: Values) -> str:
+        """Make it and return its id. May raise IncompleteError where it stands but is not finished."""
+
+    @abstractmethod
+    def read(self, aws: Any, id_: str) -> Values | None:
+        """Every output as it is now; None when there is no such thing (any more)."""
+
+    @abstractmethod
+    def update(self, aws: Any, id_: str, old: Values, new: Values) -> None:
+        """Make it what `new` says; only called for changes that don't replace."""
+
+    @abstractmethod
+    def delete(self, aws: Any, id_: str, state: Values) -> None:
+        """Remove it; that it is gone already is fine."""
+
+    def check(self, inputs: Values, old: Values, name: str) -> tuple[Values, list[tuple[str, str]]]:
+        """The inputs to use, and (property, reason) of every failure."""
+        failures: list[tuple[str, str]] = []
+        checked = dict(inputs)
+        if self.autonamed and self.autonamed not in checked:
+            checked[self.autonamed] = old.get(self.autonamed) or f"{name}-{secrets.token_hex(4)[:7]}"
+        for key, rule in self.properties.items():
+            if rule.required and checked.get(key) is None:
+                failures.append((key, f"Missing required argument: the property {key!r} is required"))
+        for key, value in checked.items():
+            rule = self.properties.get(key)
+            if rule is None:
+                failures.append((key, f"unknown property {key!r} of {self.type_name}{_nearest(key, self.properties)}"))
+            elif not _has_unknown(value) and value is not None and (reason := rule.failure(value)):
+                failures.append((key, f"{key}: {reason}"))
+        failures.extend(self.combined_failures(checked))
+        return checked, failures
+
+    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
+        """Rules over several properties."""
+        del inputs
+        yield from ()
+
+    def changes(self, old: Values, new: Values) -> list[str]:
+        """The names of the properties that differ."""
+        return [
+            key
+            for key, rule in self.properties.items()
+            if (key in old or key in new) and not rule.same(old.get(key), new.get(key))
+        ]
+
+    def inputs_of(self, live: Values, known: Values) -> Values:
+        """The inputs that this live state amounts to, in the words of `known` where they mean the same.
+
+        What `known` doesn't speak of appears only where it differs from what AWS has by default.
+        """
+        inputs: Values = {key: known[key] for key in known if self._write_only(key)}
+        for key, rule in self.properties.items():
+            if rule.write_only:
+                continue
+            value = live.get(key)
+            if key in known:
+                value = known[key] if rule.same(known[key], value) else value
+            elif rule.same(None, value) or (known and rule.filled_in):
+                continue
+            if value is not None:
+                inputs[key] = value
+        return inputs
+
+    def outputs(self, live: Values, inputs: Values) -> Values:
+        """The live state in the words of the inputs where they mean the same."""
+        said = {
+            key: inputs[key]
+            for key, rule in self.properties.items()
+            if key in inputs and (rule.write_only or rule.same(inputs[key], live.get(key)))
+        }
+        return live | said
+
+    def _write_only(self, key: str) -> bool:
+        return key in self.properties and self.properties[key].write_only
+
+
+class IncompleteError(Exception):
+    """It exists, under this id, and a later step failed: the engine must remember it."""
+
+    def __init__(self, id_: str, reason: str) -> None:
+        super().__init__(reason)
+        self.id = id_
+
+
+_KIND_WORDS: Mapping[Kind, str] = {
+    "string": "a string",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "strings": "a list of strings",
+    "map": "an object of strings",
+    "objects": "a list of objects",
+    "document": "a policy document in JSON",
+}
+
+
+def _is_kind(kind: Kind, value: Any) -> bool:
+    match kind:
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "strings":
+            return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        case "map":
+            return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        case "objects":
+            return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        case "document":
+            return isinstance(value, str) and _is_json_object(value)
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except json.JSONDecodeError:
+        return False
+
+
+def _normal_document(value: Any) -> Any:
+    """A policy document without what IAM ignores: order of lists, and a list of one against its element."""
+    if isinstance(value, dict):
+        return {key: _normal_document(one) for key, one in value.items()}
+    if isinstance(value, list):
+        items = [_normal_document(one) for one in value]
+        return items[0] if len(items) == 1 else sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+    return value
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: kept for key, one in value.items() if (kept := _without_empty(one)) not in (None, "", [], {}, False)
+        }
+    if isinstance(value, list):
+        return [_without_empty(one) for one in value]
+    return value
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_unknown, value))
+    return value == UNKNOWN
+
+
+def _nearest(key: str, known: Mapping[str, Property]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
