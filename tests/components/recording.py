@@ -5,7 +5,7 @@ import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, set_mocks, test
@@ -66,7 +66,7 @@ class _Cloud(mocks.Mocks):
         return f"id-of-{args.name}", state
 
     @override
-    def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program asked the cloud: {args.token}")
 
 
@@ -84,7 +84,7 @@ class _Monitor(mocks.MockMonitor):
                 name=request.name,
                 urn=answer.urn,
                 custom=request.custom,
-                inputs=cast("dict[str, Any]", MessageToDict(request.object)),
+                inputs=MessageToDict(request.object),
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,
                 import_id=request.importId,
@@ -94,7 +94,7 @@ class _Monitor(mocks.MockMonitor):
 
     @override
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        self.recording.outputs[request.urn] = cast("dict[str, Any]", MessageToDict(request.outputs))
+        self.recording.outputs[request.urn] = MessageToDict(request.outputs)
         return super().RegisterResourceOutputs(request)
 
 

@@ -166,7 +166,7 @@ def test_a_removed_function_is_really_deleted_after_the_others_serve(world: Worl
 
 
 def test_a_function_that_does_not_compile_changes_nothing(world: World) -> None:
-    world.plan(deno_check_one={"exit": 1}, **{"deno check one/index.ts": {"exit": 1, "says": "TS2322 [ERROR]"}})
+    world.plan(**{"deno_check_one/index.ts": {"exit": 1, "says": "TS2322 [ERROR]"}})
     with pytest.raises(ReleaseError, match=r"nothing was deployed(.|\n)*functions/one/index\.ts(.|\n)*TS2322"):
         world.run("deploy")
     assert [call[0] for call in world.calls()] == ["deno"]
@@ -261,7 +261,7 @@ def test_an_answer_that_is_no_list_of_functions_is_named(world: World) -> None:
 )
 def test_what_is_missing_is_named(world: World, variable: str, value: str, said: str) -> None:
     with pytest.raises(ReleaseError, match=said):
-        world.run("deploy", **{variable: value})
+        world.run("deploy", left=None, **{variable: value})
 
 
 def test_settings_are_set_in_one_call_and_those_that_went_are_unset(world: World) -> None:
