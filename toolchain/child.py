@@ -4,6 +4,7 @@ It runs in the program's own interpreter, so it needs nothing but the standard l
 stdin is held open by the host: when that ends, however it ends, the whole process group goes too.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -68,6 +69,7 @@ def leave(code: int) -> NoReturn:
 
 def run_program(pipe: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is no program yet that could want to clean up
+    gc.disable()  # nothing of what is imported is garbage
     try:
         importlib.import_module("pulumi")  # its cost is why the child starts before there is a program to run
     except ImportError:
@@ -77,6 +79,7 @@ def run_program(pipe: int) -> NoReturn:
         leave(1)
     request: dict[str, Any] = json.loads(read_line(pipe))
     follow_host(pipe)
+    gc.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     leave(_run(request))
 

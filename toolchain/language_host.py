@@ -5,7 +5,6 @@ a child is already importing the SDK and waits for the program (children.py, chi
 protocol's messages without the SDK around them.
 """
 
-import argparse
 import os
 import signal
 import stat
@@ -45,12 +44,8 @@ def follow_engine(stop: threading.Event) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="pulumi-language-python")
-    parser.add_argument("engine", nargs="?", default="", help="address of the engine")
-    # Flags of other engine versions (-root, -typechecker, -tracing, …) come as `-name=value` or as a pair: not needed.
-    arguments, unknown = parser.parse_known_args()
-    engine = unknown[-1] if unknown and not unknown[-1].startswith("-") else arguments.engine
-
+    # The engine's address comes last; the flags before it (-root, -tracing, …) are for the vendor's host.
+    engine = sys.argv[-1] if len(sys.argv) > 1 else ""
     children = Children()
     serving = threading.Event()
     stop = threading.Event()

@@ -5,7 +5,6 @@ import os
 import queue
 import subprocess
 import threading
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from typing import IO
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from typing_extensions import override
 
-from toolchain import environments, pins, runtimes
+from toolchain import environments, pins
 from toolchain.child import SHOWN
 from toolchain.children import Children
 from toolchain.policy_proxy import PolicyProxy
@@ -75,9 +73,9 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
     @override
     def About(self, request: language_pb2.AboutRequest, context: grpc.ServicerContext) -> language_pb2.AboutResponse:
         python = _python(request.info)
-        asked = [str(python), "-c", "import platform; print(platform.python_version())"]
-        version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        return language_pb2.AboutResponse(executable=str(python), version=version, metadata={"toolchain": "uv"})
+        return language_pb2.AboutResponse(
+            executable=str(python), version=environments.version(python), metadata={"toolchain": "uv"}
+        )
 
     @override
     def GetRequiredPackages(
@@ -199,6 +197,8 @@ class RunningPlugin:
         folder = Path(self._request.info.program_directory)
         if (folder / "__main__.py").exists():
             return ["path", str(folder), *self._request.args]
+        import tomllib
+
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"]
         return ["module", "pulumi.run.plugin", project, *self._request.args]
 
@@ -248,7 +248,7 @@ class RunningPlugin:
 
 
 def _options(info: language_pb2.ProgramInfo) -> dict[str, object]:
-    return MessageToDict(info.options)
+    return dict(info.options.items())
 
 
 def _python(info: language_pb2.ProgramInfo) -> Path:
@@ -282,6 +282,8 @@ def _program_request(request: language_pb2.RunRequest, engine: str) -> bytes:
 
 def _install_command(root: Path, options: dict[str, object]) -> list[str] | None:
     """`--inexact` leaves in place what `make setup` put beside the program's own packages."""
+    from toolchain import runtimes
+
     project = environments.project_folder(root)
     if (project / "pyproject.toml").exists():
         locked = ["--locked"] if (project / "uv.lock").exists() else []

@@ -1,5 +1,6 @@
 """Go and Node: the machine's own where they are new enough, else the locked wheels in the cache folder."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,17 @@ class Node:
     npm: tuple[str, ...]
 
 
+def go_minimum() -> str:
+    """The engine's module says which Go it needs; GOTOOLCHAIN=local keeps Go from fetching another."""
+    found = re.search(r"^go ([0-9.]+)$", (paths.ENGINE_MODULE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise ToolchainError("toolchain/engine/go.mod has no go line; run: git checkout toolchain/engine/go.mod")
+    return found.group(1)
+
+
 def go() -> Path:
     own = on_path("go", besides=paths.tools())
-    if own and at_least(answer(own, "env", "GOVERSION") or "", pins.go_minimum()):
+    if own and at_least(answer(own, "env", "GOVERSION") or "", go_minimum()):
         return own
     return _wheel_packages("go") / "go" / "bin" / "go"
 

@@ -85,6 +85,7 @@ if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; 
     uv=$(find_uv)
     [ -x "$uv" ] || install_uv
     sync_packages || fail "uv can't install the packages of uv.lock (its message stands above); mend that and run make setup again"
+    .venv/bin/python -m toolchain.bytecode
     printf '%s\n' "$wanted" >"$stamp"
 fi
 

@@ -65,7 +65,7 @@ def test_the_pins_are_those_of_the_locks() -> None:
 
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pins.PULUMI} " in module
     assert f"github.com/pulumi/pulumi/sdk/v3 v{pins.PULUMI} " in module
-    assert re.fullmatch(r"1\.\d+(\.\d+)?", pins.go_minimum())
+    assert re.fullmatch(r"1\.\d+(\.\d+)?", runtimes.go_minimum())
     assert f'"pulumi=={pins.PULUMI}"' in (paths.ROOT / "pyproject.toml").read_text()
     assert locked["version"] == pins.SUPABASE
     assert locked["integrity"].startswith("sha512-")

@@ -1,0 +1,57 @@
+"""Write the bytecode of what is imported at every start, also where PYTHONDONTWRITEBYTECODE keeps Python from it.
+
+Without it a preview compiles 600 modules each time (measured: imports of 2.3 s, with it 0.8 s); compiling every
+installed file instead takes half a minute.
+"""
+
+import contextlib
+import importlib
+import sys
+
+MODULES = (
+    "grpc",
+    "pulumi",
+    "pulumi.policy",
+    "pulumi_command.local",
+    "pulumi_aws.kms",
+    "pulumi_aws.iam",
+    "pulumi_aws.cloudwatch",
+    "pulumi_aws.sns",
+    "pydantic",
+    "pydantic_settings",
+    "boto3",
+    "botocore.session",
+    "httpx",
+    "platformdirs",
+    "psutil",
+    "psycopg",
+    "jwt",
+    "moto.server",
+    "moto.cloudwatch.models",
+    "moto.iam.models",
+    "moto.kms.models",
+    "moto.logs.models",
+    "moto.sns.models",
+    "moto.sts.models",
+    "rich.console",
+    "rich.table",
+    "starlette.applications",
+    "typer",
+    "uvicorn",
+    "yaml",
+    "pytest",
+    "toolchain.language_host",
+    "toolchain.language_server",
+    "toolchain.__main__",
+)
+
+
+def main() -> None:
+    sys.dont_write_bytecode = False
+    for name in MODULES:
+        with contextlib.suppress(ImportError):  # a group that isn't installed; whoever needs it says so
+            importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    main()
