@@ -36,9 +36,7 @@ def serve(provider: provider_pb2_grpc.ResourceProviderServicer, on_end: Callable
     server.start()
     _follow_engine(end)
     print(port, flush=True)
-    # A plain wait would keep the main thread, and so the signal handlers, asleep.
-    while not server.wait_for_termination(timeout=1):
-        pass
+    server.wait_for_termination()
 
 
 def _follow_engine(end: Callable[[], None]) -> None:
