@@ -2,4 +2,5 @@
 
 PULUMI = "3.259.0"
 SUPABASE = "3.1.0"
+UV = "0.13.9"
 NODE_MINIMUM = "20"

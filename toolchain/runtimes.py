@@ -46,8 +46,8 @@ def node() -> Node:
 
 def uv() -> str:
     """The one that setup.sh found or installed."""
-    installed = sorted(paths.cache().glob("uv-*/bin/uv"))
-    found = str(installed[-1]) if installed else shutil.which("uv")
+    installed = paths.cache() / f"uv-{pins.UV}" / "bin" / "uv"
+    found = str(installed) if installed.exists() else shutil.which("uv")
     if found is None:
         raise ToolchainError("uv is missing; run: make setup")
     return found

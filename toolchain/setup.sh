@@ -47,6 +47,7 @@ install_uv() {
     mkdir -p "$PF_CACHE" || fail "can't write to the cache folder $PF_CACHE; set PF_CACHE to a folder of yours"
     work=$(mktemp -d "$PF_CACHE/uv.XXXXXX")
     trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
     pip=$python
     if "$python" -m venv "$work/venv" >"$work/log" 2>&1; then
         pip=$work/venv/bin/python
@@ -61,7 +62,7 @@ install_uv() {
     # Two setups at once: the first one's folder stays, the other's is dropped.
     mv "$work/uv" "$PF_CACHE/uv-$uv_version" 2>/dev/null || [ -x "$PF_CACHE/uv-$uv_version/bin/uv" ]
     rm -rf "$work"
-    trap - EXIT
+    trap - EXIT INT TERM
 }
 
 sync_packages() {
@@ -69,12 +70,13 @@ sync_packages() {
     set -- --group sandbox --group dev
     if [ -t 2 ]; then quiet=; else quiet=--quiet; fi
     export UV_PYTHON_DOWNLOADS=never
+    index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null)} || index=
     if .venv/bin/python -c '' 2>/dev/null; then chosen=.venv/bin/python; else chosen=$python; fi
-    if [ -n "${PIP_INDEX_URL:-}" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+    if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
         # The lock names the public index; a machine with one of its own gets the same files, by their hashes, from there.
         [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$chosen" .venv
         "$uv" export --quiet --frozen --no-emit-project "$@" |
-            "$uv" pip sync $quiet --python .venv/bin/python --require-hashes --default-index "$PIP_INDEX_URL" -
+            "$uv" pip sync $quiet --python .venv/bin/python --require-hashes --default-index "$index" -
     else
         "$uv" sync $quiet --locked --python "$chosen" "$@"
     fi

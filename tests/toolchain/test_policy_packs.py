@@ -70,7 +70,7 @@ def test_a_pack_gets_stack_project_dry_run_and_config_in_its_environment(project
     assert seen["PULUMI_STACK"] == "test"
     assert seen["PULUMI_DRY_RUN"] == "true"
     assert seen["config"] == {"tiny:colour": "green"}
-    update = project.pulumi("up", "--yes", "--skip-preview", "--policy-pack", str(pack))
+    update = project.pulumi("up", "--yes", "--policy-pack", str(pack))  # a preview, then the update
     assert update.returncode == 0, update.stdout + update.stderr
     assert json.loads((pack / "seen.json").read_text())["PULUMI_DRY_RUN"] == "false"
     assert project.left_over() == []

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def test_the_pins_are_those_of_the_locks() -> None:
     assert f"github.com/pulumi/pulumi/sdk/v3 v{pins.PULUMI} " in module
     assert re.fullmatch(r"1\.\d+(\.\d+)?", runtimes.go_minimum())
     assert f'"pulumi=={pins.PULUMI}"' in (paths.ROOT / "pyproject.toml").read_text()
+    assert f"\nuv=={pins.UV} " in (paths.ROOT / "toolchain" / "bootstrap.txt").read_text()
     assert locked["version"] == pins.SUPABASE
     assert locked["integrity"].startswith("sha512-")
 
@@ -183,6 +185,38 @@ def test_a_cache_that_cannot_be_written_is_named(
     assert setup.main() == 1
 
     assert f"can't write to the cache folder {tmp_path / 'file'}" in capsys.readouterr().err
+
+
+def test_two_setups_at_once_build_one_after_the_other(tmp_path: Path) -> None:
+    """The second waits in another process, sees what the first has made, and says that it waits."""
+    script = (
+        "import pathlib, sys, time\n"
+        "from toolchain.locking import only_one\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "with only_one(folder, 'thing'):\n"
+        "    print('made' if (folder / 'made').exists() else 'making', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    (folder / 'made').touch()\n"
+    )
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            cwd=paths.ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    with start() as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "making\n"
+        with start() as second:
+            assert second.stderr is not None
+            assert second.stderr.readline() == "setup: another setup is at thing; waiting for it\n"
+            first.communicate("\n", timeout=10)
+            assert second.communicate("\n", timeout=10)[0] == "made\n"
 
 
 def test_a_program_that_cannot_run_has_no_answer(tmp_path: Path) -> None:
