@@ -50,7 +50,7 @@ def main() -> None:
     sys.dont_write_bytecode = False
     for name in MODULES:
         with contextlib.suppress(ImportError):  # a group that isn't installed; whoever needs it says so
-            importlib.import_module(name)
+            dir(importlib.import_module(name))  # pulumi_aws loads a service only when something is read of it
 
 
 if __name__ == "__main__":
