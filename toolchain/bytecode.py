@@ -50,7 +50,9 @@ def main() -> None:
     sys.dont_write_bytecode = False
     for name in MODULES:
         with contextlib.suppress(ImportError):  # a group that isn't installed; whoever needs it says so
-            dir(importlib.import_module(name))  # pulumi_aws loads a service only when something is read of it
+            getattr(
+                importlib.import_module(name), "Any", None
+            )  # pulumi_aws loads a service once something is read of it
 
 
 if __name__ == "__main__":
