@@ -50,7 +50,7 @@ class Property:
 
     def _normal(self, value: Any) -> Any:
         value = self.default if value is None else value
-        if self.kind == "document" and isinstance(value, str) and value != UNKNOWN:
+        if self.kind == "document" and value and value != UNKNOWN:
             return _normal_document(json.loads(value))
         if self.kind in ("strings", "map") and not value:
             return None
@@ -113,11 +113,11 @@ class Resource(ABC):
         yield from ()
 
     def changes(self, old: Values, new: Values) -> list[str]:
-        """The names of the properties that differ."""
+        """The names of the properties that differ; saying nothing of what AWS fills in leaves it as it is."""
         return [
             key
             for key, rule in self.properties.items()
-            if (key in old or key in new) and not rule.same(old.get(key), new.get(key))
+            if (key in new or (key in old and not rule.filled_in)) and not rule.same(old.get(key), new.get(key))
         ]
 
     def inputs_of(self, live: Values, known: Values) -> Values:

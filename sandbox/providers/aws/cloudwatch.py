@@ -1,6 +1,5 @@
-"""Log groups, metric alarms and composite alarms."""
+"""Log groups and metric alarms."""
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -98,63 +97,11 @@ class LogGroup(Resource):
             logs.delete_retention_policy(logGroupName=inputs["name"])
 
 
-class Alarm(Resource):
-    """What the two kinds of alarm share; the id is the alarm's name."""
+class MetricAlarm(Resource):
+    """The id is the alarm's name."""
 
-    kind: ClassVar[str]
-    listed: ClassVar[str]
-    argument_of: ClassVar[dict[str, str]]
-    """Property -> argument of the API."""
-
-    def read(self, aws: Clients, id_: str) -> Values | None:
-        cloudwatch = aws.client("cloudwatch")
-        alarms = cloudwatch.describe_alarms(AlarmNames=[id_], AlarmTypes=[self.kind])[self.listed]
-        if not alarms:
-            return None
-        (alarm,) = alarms
-        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"]).get("Tags", [])
-        return {
-            "arn": alarm["AlarmArn"],
-            **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
-            **aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tags}),
-        }
-
-    def arguments(self, inputs: Values) -> Values:
-        return {argument: inputs[key] for key, argument in self.argument_of.items() if key in inputs}
-
-    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
-        del id_
-        cloudwatch = aws.client("cloudwatch")
-        self._put(aws, self.arguments(new))
-        added, removed = aws.tag_changes(old, new)
-        if removed:
-            cloudwatch.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
-        if added:
-            tags = [{"Key": key, "Value": value} for key, value in added.items()]
-            cloudwatch.tag_resource(ResourceARN=old["arn"], Tags=tags)
-
-    def create(self, aws: Clients, inputs: Values) -> str:
-        arguments = self.arguments(inputs)
-        self._put(aws, arguments | {"Tags": aws.tag_list(inputs)})
-        return str(arguments["AlarmName"])
-
-    def delete(self, aws: Clients, id_: str, state: Values) -> None:
-        del state
-        try:
-            aws.client("cloudwatch").delete_alarms(AlarmNames=[id_])
-        except Exception as error:
-            if error_code(error) != "ResourceNotFound":
-                raise
-
-    @abstractmethod
-    def _put(self, aws: Clients, arguments: Values) -> None: ...
-
-
-class MetricAlarm(Alarm):
     type_name = "aws:cloudwatch/metricAlarm:MetricAlarm"
     label = "CloudWatch Metric Alarm"
-    kind = "MetricAlarm"
-    listed = "MetricAlarms"
     computed = ("arn", "tagsAll")
     properties: ClassVar = {
         "actionsEnabled": Property(kind="boolean", default=True),
@@ -215,56 +162,51 @@ class MetricAlarm(Alarm):
             if span > limit:
                 yield "evaluationPeriods", f"evaluationPeriods: looks back {span} s; CloudWatch allows {limit} s"
 
-    def read(self, aws: Clients, id_: str) -> Values | None:
-        live = super().read(aws, id_)
-        if live is None:
-            return None
-        (alarm,) = aws.client("cloudwatch").describe_alarms(AlarmNames=[id_], AlarmTypes=[self.kind])[self.listed]
-        live["dimensions"] = _dimensions_from(alarm)
-        live["metricQueries"] = [_query_from(one) for one in alarm.get("Metrics", [])]
-        return live
+    def create(self, aws: Clients, inputs: Values) -> str:
+        aws.client("cloudwatch").put_metric_alarm(**self._arguments(inputs), Tags=aws.tag_list(inputs))
+        return str(inputs["name"])
 
-    def arguments(self, inputs: Values) -> Values:
-        arguments = super().arguments(inputs)
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        cloudwatch = aws.client("cloudwatch")
+        alarms = cloudwatch.describe_alarms(AlarmNames=[id_], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+        if not alarms:
+            return None
+        (alarm,) = alarms
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"]).get("Tags", [])
+        return {
+            "arn": alarm["AlarmArn"],
+            **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
+            "dimensions": _dimensions_from(alarm),
+            "metricQueries": [_query_from(one) for one in alarm.get("Metrics", [])],
+            **aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tags}),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del id_
+        cloudwatch = aws.client("cloudwatch")
+        cloudwatch.put_metric_alarm(**self._arguments(new))
+        added, removed = aws.tag_changes(old, new)
+        if removed:
+            cloudwatch.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
+        if added:
+            tags = [{"Key": key, "Value": value} for key, value in added.items()]
+            cloudwatch.tag_resource(ResourceARN=old["arn"], Tags=tags)
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        try:
+            aws.client("cloudwatch").delete_alarms(AlarmNames=[id_])
+        except Exception as error:
+            if error_code(error) != "ResourceNotFound":
+                raise
+
+    def _arguments(self, inputs: Values) -> Values:
+        arguments = {argument: inputs[key] for key, argument in self.argument_of.items() if key in inputs}
         if dimensions := inputs.get("dimensions"):
             arguments["Dimensions"] = _dimensions_to(dimensions)
         if queries := inputs.get("metricQueries"):
             arguments["Metrics"] = [_query_to(one) for one in queries]
         return arguments
-
-    def _put(self, aws: Clients, arguments: Values) -> None:
-        aws.client("cloudwatch").put_metric_alarm(**arguments)
-
-
-class CompositeAlarm(Alarm):
-    type_name = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
-    label = "CloudWatch Composite Alarm"
-    kind = "CompositeAlarm"
-    listed = "CompositeAlarms"
-    autonamed = ""
-    computed = ("arn", "tagsAll")
-    properties: ClassVar = {
-        "actionsEnabled": Property(kind="boolean", default=True, replaces=True),
-        "alarmActions": Property(kind="strings"),
-        "alarmDescription": Property(default=""),
-        "alarmName": Property(required=True, replaces=True, pattern=r"[\x20-\x7E]{1,255}"),
-        "alarmRule": Property(required=True),
-        "insufficientDataActions": Property(kind="strings"),
-        "okActions": Property(kind="strings"),
-        "tags": Property(kind="map"),
-    }
-    argument_of: ClassVar = {
-        "actionsEnabled": "ActionsEnabled",
-        "alarmActions": "AlarmActions",
-        "alarmDescription": "AlarmDescription",
-        "alarmName": "AlarmName",
-        "alarmRule": "AlarmRule",
-        "insufficientDataActions": "InsufficientDataActions",
-        "okActions": "OKActions",
-    }
-
-    def _put(self, aws: Clients, arguments: Values) -> None:
-        aws.client("cloudwatch").put_composite_alarm(**arguments)
 
 
 def _dimensions_to(dimensions: Values) -> list[Values]:
@@ -307,4 +249,4 @@ def _query_from(answer: Values) -> Values:
     return query
 
 
-TYPES: tuple[Resource, ...] = (LogGroup(), MetricAlarm(), CompositeAlarm())
+TYPES: tuple[Resource, ...] = (LogGroup(), MetricAlarm())
