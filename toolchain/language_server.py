@@ -1,5 +1,6 @@
 """The engine's calls to a language runtime, served for Python."""
 
+import contextlib
 import json
 import os
 import queue
@@ -122,9 +123,10 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
         child = self._host.program_child(_python(request.info))
         if not context.add_callback(lambda: self._host.children.stop(child)):
             self._host.children.stop(child)
-        if child.stdin is not None:
-            child.stdin.write(_program_request(request, self._host.engine))
-            child.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says why
+            if child.stdin is not None:
+                child.stdin.write(_program_request(request, self._host.engine))
+                child.stdin.flush()
         code = self._host.children.wait(child)
         if code == 0:
             return language_pb2.RunResponse()
@@ -136,7 +138,10 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def RunPlugin(self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext) -> PluginOutput:
-        running = RunningPlugin(self._host, request)
+        try:
+            running = RunningPlugin(self._host, request)
+        except ToolchainError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         if not context.add_callback(running.stop):
             running.stop()
         return running.output()
@@ -197,6 +202,8 @@ class RunningPlugin:
         folder = Path(self._request.info.program_directory)
         if (folder / "__main__.py").exists():
             return ["path", str(folder), *self._request.args]
+        if not (folder / "pyproject.toml").exists():
+            raise ToolchainError(f"the plugin in {folder} has neither __main__.py nor pyproject.toml; add one")
         import tomllib
 
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"]

@@ -129,6 +129,23 @@ def test_cancel_is_answered_and_then_ends_the_host(host: RunningHost) -> None:
     assert host.gone() < 0.2
 
 
+def test_a_killed_host_leaves_no_child(host: RunningHost, tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("import time\nprint(1, flush=True)\ntime.sleep(300)\n")
+    call = host.calls.RunPlugin(language_pb2.RunPluginRequest(pwd=str(tmp_path), info=info(tmp_path), kind="resource"))
+    assert next(call).stdout == b"1\n"
+
+    host.process.kill()
+
+    assert host.gone() < 1
+
+
+def test_a_plugin_that_cannot_run_is_a_clear_error(host: RunningHost, tmp_path: Path) -> None:
+    with pytest.raises(grpc.RpcError) as failure:
+        list(host.calls.RunPlugin(language_pb2.RunPluginRequest(info=info(tmp_path), kind="resource")))
+
+    assert "has neither __main__.py nor pyproject.toml" in str(failure.value)
+
+
 def test_the_hosts_end_follows_the_engines(host: RunningHost) -> None:
     assert host.process.stdin is not None
     host.process.stdin.close()
