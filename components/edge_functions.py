@@ -1,8 +1,8 @@
 """The Supabase edge functions of one release, and the settings that they read.
 
 Two commands run the real Supabase CLI through `components.functions_release`: one switches all changed functions in one
-call, one sets what they read from their environment. No secret value passes here: tokens come from the environment of
-the process that runs Pulumi, and the functions' own secrets are pushed by the operations tool.
+call and then names the release, one sets what the functions read from their environment. No secret value passes here:
+tokens come from the environment of the process that runs Pulumi, the functions' own secrets from the operations tool.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +39,7 @@ class EdgeFunctions(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EdgeFunctionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:supabase:EdgeFunctions", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         functions = command.local.Command(
             f"{name}-release",
             create=f"{TOOL} deploy",
@@ -47,19 +48,17 @@ class EdgeFunctions(pulumi.ComponentResource):
             environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
             triggers=[f"{function.name} {function.digest}" for _, function in sorted(args.release.functions.items())],
             logging=command.local.Logging.STDERR,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            opts=child,
         )
-        # After the functions: what names the release is set when the release serves.
-        settings = {**args.settings, "PF_RELEASE": args.release.digest}
-        names = " ".join(sorted(settings))
+        names = " ".join(sorted(args.settings))
         command.local.Command(
             f"{name}-settings",
             create=f"{TOOL} set {names}",
             update=f"{TOOL} set {names}",
             delete=f"{TOOL} unset",
-            environment={**settings, "PF_PROJECT_REF": args.project_ref},
+            environment={**args.settings, "PF_PROJECT_REF": args.project_ref},
             logging=command.local.Logging.STDERR,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[functions]),
+            opts=child,
         )
         self.urls = {function: f"{args.functions_url}/{function}" for function in sorted(args.release.functions)}
         self.deployed = functions.stdout

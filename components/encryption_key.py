@@ -92,7 +92,9 @@ class EncryptionKey(pulumi.ComponentResource):
     keeps decrypting. No generation is ever removed: deleting a key deletes what it encrypted.
 
     An existing key (`existing_key_id`) is imported with its alias: the engine reads both, then brings policy, rotation
-    and tags to what is declared here. It fails when either doesn't exist, and never makes another.
+    and tags to what is declared here. It fails when either doesn't exist, and never makes another. Such a key is its
+    own generation, named by its id: under a common name the engine would replace one key by the other and move the
+    alias, protected or not; so it finds a protected key gone from the program, and refuses.
     """
 
     arn: pulumi.Output[str]
@@ -102,7 +104,7 @@ class EncryptionKey(pulumi.ComponentResource):
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:kms:EncryptionKey", name, None, opts)
         key = aws.kms.Key(
-            f"{name}-1",
+            f"{name}-{args.existing_key_id or '1'}",
             description=f"{APPLICATION}: {args.data_class.holds}",
             policy=key_policy(args.site, args.data_class.purpose),
             enable_key_rotation=True,

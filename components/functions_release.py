@@ -1,6 +1,6 @@
 """The command that brings a release of the edge functions to Supabase: `python -m components.functions_release`.
 
-    deploy    check, then switch every changed function in one call of the Supabase CLI, read back what is live
+    deploy    check, switch every changed function in one call of the Supabase CLI, read back what is live, name it
     remove    delete the functions that the last deployment left
     set N…    set the named variables of this process's environment as the functions' settings
     unset     remove the settings that the last `set` left
@@ -26,6 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from components.function_source import FUNCTIONS, Release, SourceError, read_release
 
+RELEASE_SETTING = "PF_RELEASE"
 DEFAULT_API_URL = "https://api.supabase.com"
 API_SECONDS = 20
 CLI_SECONDS = 180  # bundling on Supabase's side takes its time
@@ -76,11 +77,25 @@ class Supabase:
 
     def functions(self) -> dict[str, LiveFunction]:
         """The functions that are live now."""
-        url = f"{self.api_url}/v1/projects/{self.project_ref}/functions"
         try:
-            answer = httpx.get(url, headers={"Authorization": f"Bearer {self.token}"}, timeout=API_SECONDS)
+            live = TypeAdapter(list[LiveFunction]).validate_json(self._call("GET", "functions"))
+        except ValidationError as error:
+            raise ReleaseError(f"the Supabase API gave an unexpected list of functions: {error}") from error
+        return {function.slug: function for function in live}
+
+    def name_release(self, digest: str) -> None:
+        """Tell the functions which release they are. The API does in 10 ms what takes the CLI a second to start."""
+        self._call("POST", "secrets", [{"name": RELEASE_SETTING, "value": digest}])
+
+    def forget_release(self) -> None:
+        self._call("DELETE", "secrets", [RELEASE_SETTING])
+
+    def _call(self, method: str, what: str, body: object = None) -> bytes:
+        url = f"{self.api_url}/v1/projects/{self.project_ref}/{what}"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            answer = httpx.request(method, url, headers=headers, json=body, timeout=API_SECONDS)
             answer.raise_for_status()
-            live = TypeAdapter(list[LiveFunction]).validate_json(answer.content)
         except httpx.HTTPStatusError as error:
             raise ReleaseError(_refused(error.response, self.project_ref)) from error
         except httpx.HTTPError as error:
@@ -88,9 +103,7 @@ class Supabase:
                 f"the Supabase API at {self.api_url} does not answer ({type(error).__name__}): is it up, is "
                 "SUPABASE_API_URL right? On the sandbox: ./pf sandbox up"
             ) from error
-        except ValidationError as error:
-            raise ReleaseError(f"the Supabase API gave an unexpected list of functions: {error}") from error
-        return {function.slug: function for function in live}
+        return answer.content
 
     def run(self, *arguments: str) -> None:
         """Run the CLI; its talk goes to standard error as it comes, and its end into the error if it fails."""
@@ -141,12 +154,15 @@ def previous(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check(release: Release, names: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Type-check before the first write: the CLI switches the good functions even when a bad one doesn't bundle."""
+    """Type-check before the first write: the CLI switches the good functions even when a bad one doesn't bundle.
+
+    `--frozen`: what deno.lock doesn't hold is refused, and the check itself never changes the source.
+    """
     deno = shutil.which("deno", path=environment.get("PATH"))
     if deno is None:
         raise ReleaseError("deno is not on PATH: `make setup` installs it, `make shell` sets the PATH")
     entries = [str(release.functions[name].entry.relative_to(FUNCTIONS)) for name in names]
-    process = _run([deno, "check", *entries], {**environment, "NO_COLOR": "1"}, CHECK_SECONDS, FUNCTIONS)
+    process = _run([deno, "check", "--frozen", *entries], {**environment, "NO_COLOR": "1"}, CHECK_SECONDS, FUNCTIONS)
     if process.returncode:
         raise ReleaseError(
             f"nothing was deployed, since {', '.join(f'{FUNCTIONS}/{entry}' for entry in entries)} "
@@ -232,11 +248,14 @@ def _left(state: Mapping[str, Any]) -> dict[str, Left]:
 
 def _deploy(environment: Mapping[str, str], supabase: Supabase) -> dict[str, Any]:
     release = read_release(Path())
-    if release.digest != environment.get("PF_RELEASE"):
+    if release.digest != environment.get(RELEASE_SETTING):
         raise ReleaseError(
             "the functions' source changed after the preview: nothing was deployed, run `pulumi up` again"
         )
-    now = deploy(supabase, release, _left(previous(environment)))
+    before = previous(environment)
+    now = deploy(supabase, release, _left(before))
+    if before.get("release") != release.digest:
+        supabase.name_release(release.digest)
     return {"functions": {name: asdict(left) for name, left in sorted(now.items())}, "release": release.digest}
 
 
@@ -262,6 +281,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, A
             return _deploy(environment, supabase)
         case ["remove"]:
             remove(supabase, sorted(_left(previous(environment))))
+            supabase.forget_release()
             return {}
         case ["set", *names]:
             return _set(environment, supabase, names)

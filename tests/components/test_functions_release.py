@@ -46,6 +46,7 @@ class World:
     folder: Path
     environment: dict[str, str]
     answers: list[Response] = field(default_factory=list[Response])
+    named: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
 
     def plan(self, **steps: dict[str, Any]) -> None:
         (self.folder / "plan").write_text(json.dumps({key.replace("_", " "): step for key, step in steps.items()}))
@@ -99,7 +100,12 @@ def world(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatc
         assert request.headers["Authorization"] == f"Bearer {TOKEN}"
         return world.answers.pop(0) if world.answers else Response(json.dumps(list(world.live.values())))
 
+    def secrets(request: Request) -> Response:
+        world.named.append((request.method, request.json))
+        return Response("[]", status=201)
+
     httpserver.expect_request(f"/v1/projects/{REF}/functions").respond_with_handler(functions)
+    httpserver.expect_request(f"/v1/projects/{REF}/secrets").respond_with_handler(secrets)
     yield world
     httpserver.check_assertions()
 
@@ -119,7 +125,7 @@ def test_a_first_deployment_checks_then_switches_all_functions_in_one_call(world
     world.plan(supabase_functions_deploy={"live": DEPLOYED})
     left = world.run("deploy")
     assert world.calls() == [
-        ["deno", "check", "one/index.ts", "two/index.ts"],
+        ["deno", "check", "--frozen", "one/index.ts", "two/index.ts"],
         ["supabase", "functions", "deploy", "one", "two", "--use-api", f"--remote={REF}", "--yes"],
     ]
     release = read_release(world.folder)
@@ -132,10 +138,25 @@ def test_a_first_deployment_checks_then_switches_all_functions_in_one_call(world
     }
 
 
+def test_the_release_is_named_when_it_serves_as_a_whole(world: World) -> None:
+    world.plan(supabase_functions_deploy={"live": DEPLOYED})
+    world.run("deploy")
+    assert world.named == [("POST", [{"name": "PF_RELEASE", "value": read_release(world.folder).digest}])]
+
+
+def test_a_release_that_does_not_serve_is_not_named(world: World) -> None:
+    world.plan(supabase_functions_deploy={"exit": 1})
+    with pytest.raises(ReleaseError):
+        world.run("deploy")
+    assert world.named == []
+
+
 def test_an_unchanged_release_makes_no_call_of_the_cli(world: World) -> None:
     left = deployed(world)
+    world.named.clear()
     assert world.run("deploy", left=left) == left
     assert world.calls() == []
+    assert world.named == []
 
 
 def test_only_changed_functions_are_deployed(world: World) -> None:
@@ -143,7 +164,10 @@ def test_only_changed_functions_are_deployed(world: World) -> None:
     world.source(two="2, better")
     world.plan(supabase_functions_deploy={"live": {"two": {"version": 2, "ezbr_sha256": "b2"}}})
     now = world.run("deploy", left=left)
-    assert [call[1:4] for call in world.calls()] == [["check", "two/index.ts"], ["functions", "deploy", "two"]]
+    assert [call[1:4] for call in world.calls()] == [
+        ["check", "--frozen", "two/index.ts"],
+        ["functions", "deploy", "two"],
+    ]
     assert now["functions"]["one"] == left["functions"]["one"]
     assert now["functions"]["two"]["content"] == "b2"
 
@@ -166,10 +190,11 @@ def test_a_removed_function_is_really_deleted_after_the_others_serve(world: Worl
 
 
 def test_a_function_that_does_not_compile_changes_nothing(world: World) -> None:
-    world.plan(**{"deno_check_one/index.ts": {"exit": 1, "says": "TS2322 [ERROR]"}})
+    world.plan(**{"deno_check_--frozen": {"exit": 1, "says": "TS2322 [ERROR]"}})
     with pytest.raises(ReleaseError, match=r"nothing was deployed(.|\n)*functions/one/index\.ts(.|\n)*TS2322"):
         world.run("deploy")
     assert [call[0] for call in world.calls()] == ["deno"]
+    assert world.named == []
 
 
 def test_a_release_that_went_live_in_part_is_an_error_that_names_both_parts(world: World) -> None:
@@ -277,6 +302,7 @@ def test_removing_the_resources_removes_what_they_left(world: World) -> None:
     left = deployed(world)
     world.plan(supabase_functions_delete={})
     assert world.run("remove", left=left) == {}
+    assert world.named[-1] == ("DELETE", ["PF_RELEASE"])
     assert world.run("unset", left={"names": ["PF_A"]}) == {}
     assert [call[1:4] for call in world.calls()] == [
         ["functions", "delete", "one"],
