@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -302,5 +303,6 @@ def _install_command(root: Path, options: dict[str, object]) -> list[str] | None
 
 
 def _pieces(stream: IO[bytes] | None) -> Iterator[bytes]:
-    while stream is not None and (piece := os.read(stream.fileno(), 65536)):
+    """As they come, after what reading a first line has left in the buffer."""
+    while isinstance(stream, BufferedReader) and (piece := stream.read1(65536)):
         yield piece
