@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.adoption import adopted
 from components.encryption_key import USE, encryption_context
 from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Site, pascal
 from components.policy_document import Statement, account_root, document
@@ -115,7 +116,7 @@ class FunctionAccess(pulumi.ComponentResource):
             assume_role_policy=trust_policy(site, args.external_id),
             max_session_duration=SESSION_SECONDS,
             tags=site.tags,
-            opts=pulumi.ResourceOptions(parent=self, import_=site.role if args.adopt_role else None),
+            opts=adopted(self, site.role) if args.adopt_role else child,
         )
         aws.iam.RolePolicy(f"{name}-role", name="functions", role=role.name, policy=role_policy(site), opts=child)
         user = aws.iam.User(f"{name}-user", name=site.function_user, tags=site.tags, opts=child)

@@ -209,7 +209,7 @@ def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> di
         try:
             supabase.run("functions", "deploy", *names, "--use-api")
         except ReleaseError as error:
-            raise ReleaseError(f"{error}\n{_mixed(names, before, supabase.functions())}") from error
+            raise ReleaseError(f"{error}\n{_left_behind(supabase, names, before)}") from error
     after = supabase.functions() if names else before
     now = verified(release, after)
     for name in sorted(set(left) - set(release.functions)):
@@ -218,8 +218,12 @@ def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> di
     return now
 
 
-def _mixed(names: Sequence[str], before: Mapping[str, LiveFunction], after: Mapping[str, LiveFunction]) -> str:
-    """Say what a failed deployment left behind."""
+def _left_behind(supabase: Supabase, names: Sequence[str], before: Mapping[str, LiveFunction]) -> str:
+    """Say what a failed deployment left live."""
+    try:
+        after = supabase.functions()
+    except ReleaseError as error:
+        return f"What is live now could not be read, it may be in part of this release: {error}"
     switched = [
         name for name in names if name in after and (name not in before or before[name].version != after[name].version)
     ]
@@ -299,6 +303,9 @@ def main() -> int:
     except (ReleaseError, SourceError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted; what is live may be in part of this release, `pulumi up` finishes it\n")
+        return 130
     sys.stdout.write(json.dumps(state, sort_keys=True))
     return 0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.adoption import adopted
 from components.naming import Site
 
 
@@ -26,7 +27,7 @@ class OperationsLog(pulumi.ComponentResource):
             name=args.site.log_group,
             retention_in_days=args.retention_days,
             tags=args.site.tags,
-            opts=pulumi.ResourceOptions(parent=self, import_=args.site.log_group if args.adopt else None),
+            opts=adopted(self, args.site.log_group) if args.adopt else pulumi.ResourceOptions(parent=self),
         )
         self.name = group.name
         self.arn = group.arn

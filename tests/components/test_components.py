@@ -167,9 +167,18 @@ def test_the_role_may_otherwise_publish_its_metrics_write_its_log_and_see_its_ke
 
 
 @pytest.mark.rows("K3")
-def test_an_existing_role_is_imported() -> None:
-    assert function_access(adopt_role=True).one("aws:iam/role:Role", "functions-role").import_id == SITE.role
-    assert not function_access().one("aws:iam/role:Role", "functions-role").import_id
+def test_an_existing_role_is_imported_and_no_destroy_takes_it_away() -> None:
+    adopted = function_access(adopt_role=True).one("aws:iam/role:Role", "functions-role")
+    assert (adopted.import_id, adopted.protect, adopted.retain_on_delete) == (SITE.role, True, True)
+    made = function_access().one("aws:iam/role:Role", "functions-role")
+    assert (made.import_id, made.protect, made.retain_on_delete) == ("", False, False)
+
+
+@pytest.mark.rows("K2")
+def test_an_existing_log_group_is_imported_and_no_destroy_takes_it_away() -> None:
+    args = OperationsLogArgs(site=SITE, retention_days=365, adopt=True)
+    adopted = record(lambda: OperationsLog("operations", args)).one("aws:cloudwatch/logGroup:LogGroup", "operations")
+    assert (adopted.import_id, adopted.protect, adopted.retain_on_delete) == (SITE.log_group, True, True)
 
 
 @pytest.mark.rows("K2")

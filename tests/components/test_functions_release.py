@@ -226,6 +226,13 @@ def test_a_failed_deployment_that_switched_nothing_says_so(world: World) -> None
         world.run("deploy")
 
 
+def test_a_failed_deployment_whose_outcome_cannot_be_read_says_both(world: World) -> None:
+    world.plan(supabase_functions_deploy={"exit": 1, "says": "unexpected status 503"})
+    world.answers = [Response("[]"), Response("no", status=503)]
+    with pytest.raises(ReleaseError, match=r"unexpected status 503(.|\n)*could not be read(.|\n)*answered 503"):
+        world.run("deploy")
+
+
 @pytest.mark.parametrize(
     ("live", "said"),
     [
