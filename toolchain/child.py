@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -22,32 +23,22 @@ SHOWN = 32
 INTERRUPTED = 130
 
 
-def follow_host(pipe: int) -> None:
-    def wait_for_the_end() -> None:
-        while os.read(pipe, 4096):
-            pass
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    threading.Thread(target=wait_for_the_end, name="follow-host", daemon=True).start()
-
-
-def take_stdin() -> int:
-    """The pipe from the host moves away from fd 0, which the program gets empty."""
+def follow_host() -> SimpleQueue[bytes]:
+    """The first line that the host writes; the program gets an empty fd 0 in its place."""
     pipe = os.dup(0)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
-    return pipe
+    request: SimpleQueue[bytes] = SimpleQueue()
 
+    def follow() -> None:
+        with os.fdopen(pipe, "rb") as lines:
+            for line in lines:
+                request.put(line)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
-def read_line(pipe: int) -> bytes:
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        piece = os.read(pipe, 65536)
-        if not piece:
-            os._exit(0)  # the host ended without a program to run
-        line += piece
-    return bytes(line)
+    threading.Thread(target=follow, name="follow-host", daemon=True).start()
+    return request
 
 
 def users_traceback(error: BaseException, program: str) -> str:
@@ -67,21 +58,20 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def run_program(pipe: int) -> NoReturn:
+def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is no program yet that could want to clean up
     gc.disable()  # nothing of what is imported is garbage
     try:
         importlib.import_module("pulumi")  # its cost is why the child starts before there is a program to run
     except ImportError:
         missing = traceback.format_exc()
-        read_line(pipe)
+        request.get()
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
-    request: dict[str, Any] = json.loads(read_line(pipe))
-    follow_host(pipe)
+    parsed: dict[str, Any] = json.loads(request.get())
     gc.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    leave(_run(request))
+    leave(_run(parsed))
 
 
 def _run(request: dict[str, Any]) -> int:
@@ -124,10 +114,9 @@ def _run(request: dict[str, Any]) -> int:
 
 def main() -> None:
     kind, *rest = sys.argv[1:]
-    pipe = take_stdin()
+    request = follow_host()
     if kind == "program":
-        run_program(pipe)
-    follow_host(pipe)
+        run_program(request)
     target, *arguments = rest
     if kind == "module":
         sys.argv = [target, *arguments]
