@@ -1,6 +1,7 @@
 """The whole program: which resources each stack has, and what holds for all of them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_only_references_to_new_resources_are_unknown_at_the_first_preview() -> 
         "aws:kms/alias:Alias targetKeyId",
         "aws:sns/topicPolicy:TopicPolicy arn",
     }
+
+
+def test_every_alarm_leads_to_a_heading_of_the_runbook() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
+        for line in (ROOT / "docs/runbook.md").read_text().splitlines()
+        if line.startswith("#")
+    }
+    alarms = run("sandbox").all("aws:cloudwatch/metricAlarm:MetricAlarm")
+    assert alarms
+    for alarm in alarms:
+        assert alarm.inputs["tags"]["Runbook"].partition("#")[2] in headings, alarm.name
 
 
 def test_everything_that_can_be_tagged_says_whose_it_is() -> None:
