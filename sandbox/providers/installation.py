@@ -15,12 +15,14 @@ def install(pulumi_home: Path) -> None:
     The versions are those of the installed SDK packages, because the program asks the engine for exactly these.
     """
     for plugin in PLUGINS:
-        folder = pulumi_home / "plugins" / f"resource-{plugin}-v{version(f'pulumi-{plugin}')}"
+        release = version(f"pulumi-{plugin}")
+        folder = pulumi_home / "plugins" / f"resource-{plugin}-v{release}"
         folder.mkdir(parents=True, exist_ok=True)
         executable = folder / f"pulumi-resource-{plugin}"
         # The plugin keeps the engine's working folder: a command runs in the program's.
         executable.write_text(
             "#!/bin/sh\n"
-            f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -P -m sandbox.providers.{plugin}\n"
+            f"export PYTHONPATH={shlex.quote(str(ROOT))}\n"
+            f"exec {shlex.quote(sys.executable)} -P -m sandbox.providers.{plugin} {release}\n"
         )
         executable.chmod(0o755)

@@ -297,7 +297,7 @@ def test_a_key_whose_rotation_fails_is_remembered(
 
     monkeypatch.setattr("sandbox.providers.aws.kms.Key._set_rotation", fail)
     server = grpc.server(ThreadPoolExecutor(1))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(version="0"), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

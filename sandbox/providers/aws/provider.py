@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 import grpc
@@ -27,13 +26,16 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     _aws: Clients
 
+    def __init__(self, version: str) -> None:
+        self._version = version
+
     @override
     def Handshake(self, request: Any, context: Any) -> Any:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=False, accept_resources=False)
 
     @override
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
+        return plugin_pb2.PluginInfo(version=self._version)
 
     @override
     def CheckConfig(self, request: Any, context: Any) -> Any:

@@ -1,8 +1,10 @@
 """`pulumi-resource-command`."""
 
+import sys
+
 from sandbox.providers.command.processes import end_all
 from sandbox.providers.command.provider import CommandProvider
 from sandbox.providers.server import serve
 
 if __name__ == "__main__":
-    serve(CommandProvider(), on_end=end_all)
+    serve(CommandProvider(version=sys.argv[1]), on_end=end_all)

@@ -1,7 +1,6 @@
 """`command:local:Command`, as pulumi-command 1.2 has it."""
 
 import secrets
-from importlib.metadata import version
 from typing import Any, Final
 
 import grpc
@@ -41,6 +40,9 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
     _engine: engine_pb2_grpc.EngineStub | None = None
     _cancelled = False
 
+    def __init__(self, version: str) -> None:
+        self._version = version
+
     @override
     def Handshake(self, request: Any, context: Any) -> Any:
         self._connect(request.engine_address)
@@ -53,7 +55,7 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=version("pulumi-command"))
+        return plugin_pb2.PluginInfo(version=self._version)
 
     @override
     def CheckConfig(self, request: Any, context: Any) -> Any:
