@@ -26,10 +26,8 @@ export function callerOf(request: Request): Caller {
 
 function claimsOf(token: string): Record<string, unknown> {
   try {
-    const payload = token.split(".")[1] ?? "";
-    const claims = JSON.parse(
-      new TextDecoder().decode(Uint8Array.fromBase64(payload, { alphabet: "base64url" })),
-    );
+    const payload = fromBase64(token.split(".")[1] ?? "", "base64url");
+    const claims = JSON.parse(new TextDecoder().decode(payload));
     return typeof claims === "object" && claims !== null ? claims : {};
   } catch {
     return {};
