@@ -39,7 +39,6 @@ class EdgeFunctions(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EdgeFunctionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:supabase:EdgeFunctions", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         functions = command.local.Command(
             f"{name}-release",
             create=f"{TOOL} deploy",
@@ -48,8 +47,9 @@ class EdgeFunctions(pulumi.ComponentResource):
             environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
             triggers=[f"{function.name} {function.digest}" for _, function in sorted(args.release.functions.items())],
             logging=command.local.Logging.STDERR,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
+        # Needs nothing that `after` names; and its plugin is up by the time that the release waits for no more.
         names = " ".join(sorted(args.settings))
         command.local.Command(
             f"{name}-settings",
@@ -58,7 +58,7 @@ class EdgeFunctions(pulumi.ComponentResource):
             delete=f"{TOOL} unset",
             environment={**args.settings, "PF_PROJECT_REF": args.project_ref},
             logging=command.local.Logging.STDERR,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.urls = {function: f"{args.functions_url}/{function}" for function in sorted(args.release.functions)}
         self.deployed = functions.stdout
