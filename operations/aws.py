@@ -1,0 +1,92 @@
+"""AWS by boto3: one session a stack, short time-outs. Imported by verbs only when they need it: it costs 0.2 s."""
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from operations.errors import ExitCode, OperationError
+from operations.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
+
+AwsError = (BotoCoreError, ClientError)
+
+
+class Aws:
+    """Clients of one stack's account, made when first asked for and shared by threads."""
+
+    def __init__(self, stack: Stack, *, seconds: float = 10, attempts: int = 3) -> None:
+        environment = stack.environment
+        self._stack = stack
+        self._lock = Lock()
+        self._clients: dict[str, Any] = {}
+        self._config = Config(
+            connect_timeout=min(seconds, 3),
+            read_timeout=seconds,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+        )
+        self._session = boto3.session.Session(
+            aws_access_key_id=environment.aws_access_key_id or None,
+            aws_secret_access_key=environment.aws_secret_access_key.get_secret_value() or None,
+            aws_session_token=environment.aws_session_token.get_secret_value() or None,
+            profile_name=environment.aws_profile or None,
+            region_name=stack.settings.aws_region,
+        )
+
+    def _client(self, service: str) -> Any:
+        with self._lock:  # making clients isn't safe in threads, using them is
+            if service not in self._clients:
+                self._clients[service] = self._session.client(  # pyright: ignore[reportCallIssue]
+                    service,  # pyright: ignore[reportArgumentType]
+                    endpoint_url=self._stack.environment.aws_endpoint_url,
+                    config=self._config,
+                )
+            return self._clients[service]
+
+    @property
+    def kms(self) -> "KMSClient":
+        return self._client("kms")
+
+    @property
+    def iam(self) -> "IAMClient":
+        return self._client("iam")
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        return self._client("logs")
+
+    @property
+    def sts(self) -> "STSClient":
+        return self._client("sts")
+
+
+def code_of(error: BaseException) -> str:
+    """The error code that AWS gave, or the kind of failure before AWS answered."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
+
+
+def explained(error: BaseException, stack: Stack, doing: str) -> OperationError:
+    """AWS's refusal as people read it."""
+    code = code_of(error)
+    if isinstance(error, EndpointConnectionError):
+        address = stack.environment.aws_endpoint_url or f"AWS in {stack.settings.aws_region}"
+        return OperationError(f"{doing}: {address} does not answer", stack.start_hint or "Is this machine online?")
+    cures = {
+        "ExpiredToken": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
+        "ExpiredTokenException": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
+        "InvalidClientTokenId": "AWS does not know AWS_ACCESS_KEY_ID: export the key of this account.",
+        "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: export both again.",
+        "NoCredentialsError": "Export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+        "AccessDenied": "These credentials may not do that: use the deploying role.",
+        "AccessDeniedException": "These credentials may not do that: use the deploying role.",
+    }
+    return OperationError(f"{doing}: AWS said {code}: {error}", cures.get(code, "Try again."), ExitCode.FAILED)

@@ -1,0 +1,257 @@
+"""The command line over the verbs: options, confirmation, exit codes. A verb's module is imported when it is called."""
+
+import logging
+import os
+import shlex
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from operations.errors import ExitCode, OperationError
+
+if TYPE_CHECKING:
+    from operations.stack import Stack
+
+EXIT_CODES = (
+    "Exit codes: 0 healthy, 1 degraded, 2 down; 3 refused (a setting, a tool, a lock: nothing was changed), "
+    "4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted."
+)
+LOG = "pf.log"
+
+app = typer.Typer(
+    name="pf",
+    help="Deploy Parker Flight's infrastructure and look after it. `pf sandbox --help`: everything on this machine.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StackOption = Annotated[
+    str | None,
+    typer.Option("--stack", "-s", help="The stack, as in Pulumi.<stack>.yaml.  [default: $PF_STACK, else sandbox]"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+# Set once a verb is at work: an exit code 2 before that is wrong usage, after it a stack that is down.
+_AT_WORK = threading.Event()
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _end(code: ExitCode) -> NoReturn:
+    raise typer.Exit(int(code))
+
+
+@contextmanager
+def _verb() -> Generator[None]:
+    """Known errors end a verb with their message and code; a bug is left to `main`."""
+    _AT_WORK.set()
+    try:
+        yield
+    except OperationError as error:
+        _say(f"error: {error}")
+        _end(error.code)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        _end(ExitCode.INTERRUPTED)
+
+
+def _load(name: str | None, needs: Iterable[str]) -> "Stack":
+    from operations.stack import Stack, default_stack
+
+    return Stack.load(name or default_stack(), needs=needs)
+
+
+@app.command(epilog=EXIT_CODES)
+def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Ask every part how it is: functions, REST, database, Supabase, keys. Changes nothing, answers within 5 s.
+
+    A part is down when its users get no service (a function that can't encrypt and decrypt, REST that doesn't answer, a
+    key that is disabled); degraded when it serves but isn't as it should be (rotation off, functions of different
+    releases, slower than 2 s) or couldn't be asked. The stack is as bad as its worst part.
+
+    Example: pf health --stack production --json
+    """
+    with _verb():
+        from operations.health import NEEDS
+        from operations.health import health as ask
+
+        report = ask(_load(stack, NEEDS))
+        if as_json:
+            print(report.model_dump_json(indent=2))
+        else:
+            from operations.output import show_health
+
+            show_health(report)
+        _end(report.status.code)
+
+
+@app.command(epilog=EXIT_CODES)
+def deploy(stack: StackOption = None) -> None:
+    """Bring the stack to what the source says, and check it: one command, from nothing or from any state.
+
+    Looks first (settings, tools, account, project, functions), finishes what an interrupted update left, previews and
+    updates, gives the functions their access key, and ends with the health of every part. Ctrl-C once ends it cleanly.
+
+    Example: pf deploy --stack sandbox
+    """
+    with _verb():
+        from operations.deploy import addresses
+        from operations.deploy import deploy as bring
+        from operations.output import show_health
+        from operations.preflight import NEEDS
+
+        loaded = _load(stack, NEEDS)
+        report = bring(loaded)
+        print()
+        show_health(report)
+        print(f"\n{addresses(loaded)}")
+        _end(report.status.code)
+
+
+@app.command(epilog=EXIT_CODES)
+def destroy(
+    stack: StackOption = None,
+    confirm: Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")] = "",
+) -> None:
+    """Take the stack away, except its keys and their aliases: those stay, and the next deployment finds them again.
+
+    Example: pf destroy --stack sandbox
+    """
+    with _verb():
+        from operations.destroy import destroy as take_away
+        from operations.preflight import NEEDS
+
+        loaded = _load(stack, NEEDS)
+        _confirmed(loaded.name, confirm)
+        take_away(loaded)
+
+
+def _confirmed(name: str, given: str) -> None:
+    if not given and sys.stdin.isatty():
+        _say(f"This takes away everything of the stack {name} but its keys and aliases.")
+        given = input(f"Type the stack's name ({name}) to go on: ").strip()
+    if given != name:
+        raise OperationError(
+            f"not confirmed: {given!r} is not the stack's name" if given else "this has to be confirmed",
+            f"Nothing was changed. To go on: ./pf destroy --stack {name} --confirm {name}",
+        )
+
+
+@app.command(epilog=EXIT_CODES)
+def recover(stack: StackOption = None) -> None:
+    """Bring state and cloud together after an update was killed. `pf deploy` does it by itself.
+
+    Example: pf recover --stack production
+    """
+    with _verb():
+        from operations.preflight import NEEDS
+        from operations.recover import recover as bring_together
+
+        count = bring_together(_load(stack, NEEDS))
+        _say(f"{count} open operations recovered" if count else "nothing was left open")
+
+
+@app.command()
+def env(stack: StackOption = None) -> None:
+    """Print the stack's environment as `export` lines, secrets included: for a shell in which plain `pulumi` works.
+
+    Example: eval "$(./pf env)"
+    """
+    with _verb():
+        from operations.environment import RUNS_THE_ENGINE, exports, load
+        from operations.stack import default_stack, state_folder
+
+        name = stack or default_stack()
+        needs = RUNS_THE_ENGINE if name == "sandbox" else ()
+        variables = load(name, state_folder(), os.environ, needs).variables
+        for variable, value in exports({**variables, "PF_STACK": name, "PULUMI_STACK": name}).items():
+            print(f"export {variable}={shlex.quote(value)}")
+
+
+@app.command(epilog=EXIT_CODES)
+def doctor(stack: StackOption = None) -> None:
+    """Look whether a deployment could begin: settings, tools, account, project, functions. Changes nothing.
+
+    Example: pf doctor --stack production
+    """
+    with _verb():
+        from operations.engine import Engine
+        from operations.preflight import NEEDS, preflight
+
+        loaded = _load(stack, NEEDS)
+        found = preflight(loaded, Engine(loaded))
+        _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
+        if found.state.pending_operations:
+            _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
+
+
+@app.command()
+def version(as_json: JsonOption = False) -> None:
+    """The commit of this project and the versions of its tools."""
+    with _verb():
+        from operations.version import version as ask
+
+        found = ask()
+        if as_json:
+            print(found.model_dump_json(indent=2))
+        else:
+            for name, value in found.model_dump().items():
+                print(f"{name:<9} {value}")
+
+
+def _log_file() -> Path:
+    """Where tracebacks go: the state folder, or wherever this user may write."""
+    from operations.stack import state_folder
+
+    try:
+        state_folder().mkdir(parents=True, exist_ok=True)
+        with (state_folder() / LOG).open("a"):
+            return state_folder() / LOG
+    except OSError:
+        return Path(tempfile.gettempdir()) / LOG
+
+
+def _log_bug(error: BaseException) -> None:
+    file = _log_file()
+    logger = logging.getLogger("pf")
+    logger.propagate = False
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.error("pf %s", shlex.join(sys.argv[1:]), exc_info=error)
+    _say(f"error: this is a bug of pf ({type(error).__name__}: {error})\n  The traceback is in {file}")
+
+
+def _end_with_a_bug(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+    _log_bug(error)
+    sys.stderr.flush()
+    os._exit(ExitCode.BUG)  # the interpreter itself would end with 1, which means degraded
+
+
+def main() -> None:
+    """Ends the process. Nobody but the log ever sees a traceback."""
+    threading.excepthook = lambda caught: _log_bug(caught.exc_value or SystemError(str(caught.exc_type)))
+    sys.excepthook = _end_with_a_bug
+    try:
+        app(prog_name="pf")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else ExitCode.BUG
+        if code == ExitCode.DOWN and not _AT_WORK.is_set():
+            code = ExitCode.USAGE
+        sys.stdout.flush()
+        sys.exit(int(code))
+    except BrokenPipeError:
+        sys.stderr.close()  # who reads us went away, as `head` does
+        sys.exit(ExitCode.FAILED)

@@ -1,0 +1,72 @@
+"""One deployment: look, finish what an interrupted one left, run the engine, give the functions their key, verify."""
+
+import time
+
+from operations import access_key
+from operations.engine import Engine
+from operations.errors import ExitCode, OperationError
+from operations.health import HealthReport, Status, health
+from operations.output import say
+from operations.preflight import preflight
+from operations.recover import recover
+from operations.stack import Stack
+
+# A new access key and newly switched functions take a moment everywhere.
+SETTLE_SECONDS = 12.0
+SETTLE_INTERVAL_SECONDS = 0.5
+
+
+def deploy(stack: Stack) -> HealthReport:
+    """Deploy, and judge what stands afterwards."""
+    doing, left = "checking", "nothing has been changed"
+    try:
+        engine = Engine(stack)
+        say(f"checking {stack.name}: settings, tools, account, project, functions")
+        found = preflight(stack, engine)
+        doing, left = "opening the stack", "at most an empty stack has been made"
+        engine.select()
+        doing, left = "recovering", "the interrupted update is still to be recovered"
+        if recover(stack, engine, found.state):
+            say("recovered; deploying")
+        doing, left = "updating", "the engine has saved what it did"
+        engine.change("up", "--yes", "--suppress-outputs")
+        doing, left = "handing the access key over", "all resources stand, the functions may lack their access key"
+        if access_key.ensure(stack):
+            say("the functions have a new access key")
+        doing, left = "verifying", "everything is deployed"
+        return settle(stack, found.release)
+    except KeyboardInterrupt:
+        raise OperationError(
+            f"interrupted while {doing}: {left}", f"Go on: ./pf deploy{stack.command}", ExitCode.INTERRUPTED
+        ) from None
+
+
+def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:
+    """The health once it is good, or as it is when the time is over."""
+    deadline = time.monotonic() + seconds
+    report = health(stack, expected_release=release)
+    told = False
+    while report.status is not Status.HEALTHY and time.monotonic() < deadline:
+        if not told:
+            say(f"waiting for {', '.join(check.name for check in report.unwell)}")
+            told = True
+        time.sleep(SETTLE_INTERVAL_SECONDS)
+        report = health(stack, expected_release=release)
+    return report
+
+
+def addresses(stack: Stack) -> str:
+    """Where to look, and a call to try."""
+    url = f"{stack.gateway_url}/functions/v1"
+    token = "$(./pf sandbox token)" if stack.start_hint else "$TOKEN"
+    whose = "" if stack.start_hint else "    (TOKEN: a signed-in user's)"
+    return "\n".join(
+        [
+            f"gateway    {stack.gateway_url}",
+            f"functions  {url}/encrypt-data",
+            f"           {url}/create-payment-method",
+            f"try{whose}",
+            f'  curl -s {url}/encrypt-data -H "Authorization: Bearer {token}" \\',
+            """    -H 'Content-Type: application/json' -d '{"purpose": "general-data", "plaintext": "hello"}'""",
+        ]
+    )

@@ -1,0 +1,240 @@
+"""The Pulumi engine, run as a program: its output passes through, its lock is judged, Ctrl-C is honoured."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from operations.errors import ExitCode, OperationError
+from operations.output import say
+from operations.stack import Stack
+
+READ_SECONDS = 60
+KEPT_LINES = 400
+ACKNOWLEDGED = "^C received"
+ACKNOWLEDGE_SECONDS = 0.7
+
+_LOCKED = "currently locked by"
+_HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+
+
+class EngineError(OperationError):
+    """The engine's own error; what it said has been shown already."""
+
+
+class StackMissingError(OperationError):
+    """The backend has no such stack yet."""
+
+
+class InterruptedEngineError(OperationError):
+    """Ctrl-C while the engine worked; it has ended and saved what it had done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a stack's lock, as the backend wrote it down."""
+
+    user: str
+    host: str
+    pid: int
+    since: datetime
+
+    @property
+    def is_dead(self) -> bool:
+        """Certain only for a process of this machine: on another one it may live."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        # The number may have gone to another program since.
+        return "pulumi" not in _program(self.pid)
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(max(0, int((datetime.now(UTC) - self.since).total_seconds())), 60)
+        age = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        return f"{self.user}@{self.host}, process {self.pid}, for {age}"
+
+
+def _program(pid: int) -> str:
+    comm = Path(f"/proc/{pid}/comm")
+    if comm.exists():
+        return comm.read_text()
+    found = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout
+
+
+def holders(output: str) -> list[Holder]:
+    """The locks that the engine named when it refused."""
+    return [
+        Holder(
+            user=match["user"],
+            host=match["host"],
+            pid=int(match["pid"]),
+            since=datetime.fromisoformat(match["since"]),
+        )
+        for match in _HOLDER.finditer(output)
+    ]
+
+
+class Engine:
+    """`pulumi` for one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.colour = "always" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else "never"
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        pulumi = shutil.which("pulumi", path=self.stack.variables["PATH"])
+        if pulumi is None:
+            raise OperationError("the Pulumi engine is not on PATH", "Install it: make setup")
+        return [pulumi, *arguments, "--stack", self.stack.name, "--non-interactive", "--color", self.colour]
+
+    def read(self, *arguments: str) -> str:
+        """Run what only reads, and return what it printed."""
+        try:
+            done = subprocess.run(
+                self._command(arguments),
+                cwd=self.stack.root,
+                env=self.stack.variables,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=READ_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EngineError(
+                f"`pulumi {arguments[0]}` did not end within {READ_SECONDS} s",
+                "Is the state's backend (PULUMI_BACKEND_URL) reachable?",
+                ExitCode.FAILED,
+            ) from error
+        if done.returncode == 0:
+            return done.stdout
+        said = _plain(done.stderr or done.stdout)
+        if "no stack named" in said:
+            raise StackMissingError(f"the backend has no stack {self.stack.name}", f"./pf deploy{self.stack.command}")
+        raise EngineError(f"`pulumi {' '.join(arguments)}` failed:\n{said}", code=ExitCode.REFUSED)
+
+    def select(self) -> None:
+        """Make the stack the current one of this folder, and make it at all if need be: plain `pulumi` works then."""
+        pulumi = self._command(())[0]
+        done = subprocess.run(
+            [pulumi, "stack", "select", self.stack.name, "--create", "--non-interactive", "--color", "never"],
+            cwd=self.stack.root,
+            env=self.stack.variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=READ_SECONDS,
+        )
+        if done.returncode:
+            raise EngineError(f"the stack {self.stack.name} can't be opened:\n{_plain(done.stderr)}")
+
+    def change(self, *arguments: str) -> None:
+        """Run what changes the stack, its output passed on as it comes.
+
+        A lock that a dead process of this machine left is freed once; any other is respected.
+
+        Raises: InterruptedEngineError, EngineError.
+        """
+        code, output = self._stream(arguments)
+        if code and _LOCKED in output:
+            self.free(output)
+            code, output = self._stream(arguments)
+        if code:
+            raise EngineError(
+                f"`pulumi {arguments[0]}` failed; its messages stand above",
+                f"Mend the cause, then go on: ./pf deploy{self.stack.command}",
+                ExitCode.FAILED,
+            )
+
+    def free(self, output: str) -> None:
+        """Free the lock if its holder is dead for sure."""
+        found = holders(output)
+        living = [holder for holder in found if not holder.is_dead]
+        if living or not found:
+            names = "; ".join(map(str, living)) or "someone unknown"
+            raise OperationError(
+                f"another update of {self.stack.name} is at work: {names}",
+                "Wait for it. If you know that it is dead (a process of another machine): "
+                f"pulumi cancel --stack {self.stack.name} --yes, then ./pf recover{self.stack.command}",
+            )
+        say(f"freeing the lock of an update that died: {'; '.join(map(str, found))}")
+        self.read("cancel", "--yes")
+
+    def _stream(self, arguments: Sequence[str]) -> tuple[int, str]:
+        kept: deque[str] = deque(maxlen=KEPT_LINES)
+        # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
+        with (
+            subprocess.Popen(
+                self._command(arguments),
+                cwd=self.stack.root,
+                env=self.stack.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                bufsize=1,
+            ) as process,
+            _interruptions(process, kept) as interrupted,
+        ):
+            for line in process.stdout or ():
+                kept.append(line)
+                sys.stderr.write(line)
+                sys.stderr.flush()
+            code = process.wait()
+        if interrupted.is_set():
+            raise InterruptedEngineError(
+                f"interrupted: the engine has ended and saved what was done in {self.stack.name}",
+                f"Go on (what was begun is found again, nothing is made twice): ./pf deploy{self.stack.command}",
+                ExitCode.INTERRUPTED,
+            )
+        return code, _plain("".join(kept))
+
+
+@contextmanager
+def _interruptions(process: subprocess.Popen[str], output: deque[str]) -> Generator[threading.Event]:
+    """Ctrl-C reaches the engine once: from the terminal, or from us if the signal came to this process alone."""
+    interrupted = threading.Event()
+
+    def pass_on() -> None:
+        if process.poll() is None and not any(ACKNOWLEDGED in line for line in list(output)):
+            process.send_signal(signal.SIGINT)
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            timer = threading.Timer(ACKNOWLEDGE_SECONDS, pass_on)
+            timer.daemon = True
+            timer.start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()

@@ -1,0 +1,179 @@
+"""The settings and secrets that travel by environment variables, and the file that a stack may keep them in.
+
+`.state/<stack>.env` holds KEY=value lines; what the process's environment has wins, even when it is empty. The names
+are the same for every stack; `environment.template` explains each, and a test holds the two together.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from operations.errors import OperationError
+
+URL = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$")]
+# Both kinds that the Supabase CLI accepts: a person's token and an OAuth application's.
+TOKEN = re.compile(r"sbp_(oauth_)?[0-9a-f]{40}")
+
+# Any one of these ways to prove who we are will do.
+AWS_IDENTITIES = (
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ("AWS_PROFILE",),
+    ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+)
+# The engine takes any flag's default from PULUMI_OPTION_<FLAG>: one of them deletes protected keys, another drops the
+# policy pack. Skipped checkpoints lose state when the engine dies.
+ENGINE_OPTIONS = "PULUMI_OPTION_"
+EMPTIED = " (this shell sets it to nothing)"
+DANGEROUS = frozenset({"PULUMI_SKIP_CHECKPOINTS"})
+ENGINE_DEFAULTS = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
+
+SEES_SUPABASE = ("SUPABASE_ACCESS_TOKEN",)
+CALLS_THE_GATEWAY = ("SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+RUNS_THE_ENGINE = ("PULUMI_BACKEND_URL",)
+
+
+class Environment(BaseModel):
+    """Every variable that the project reads. Empty means that it isn't set."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=False, alias_generator=str.upper, hide_input_in_errors=True
+    )
+
+    pf_stack: str = Field(default="", description="the stack that `pf` works on when no --stack is given")
+    pf_state: str = Field(default="", description="the folder for state files")
+    pf_cache: str = Field(default="", description="the machine's cache for built tools")
+    pf_python: str = Field(default="", description="the Python that deploys the functions")
+
+    aws_region: str = Field(default="", description="the AWS region")
+    aws_access_key_id: str = Field(default="", description="the access key of whoever deploys")
+    aws_secret_access_key: SecretStr = Field(default=SecretStr(""), description="the secret that belongs to it")
+    aws_session_token: SecretStr = Field(default=SecretStr(""), description="the token of temporary credentials")
+    aws_profile: str = Field(default="", description="a profile of ~/.aws/config instead of an access key")
+    aws_role_arn: str = Field(default="", description="the role to assume with a web identity, as in CI")
+    aws_web_identity_token_file: str = Field(default="", description="the file with that identity's token")
+    aws_endpoint_url: URL | None = Field(default=None, description="AWS's address, where it isn't AWS's own")
+
+    supabase_access_token: SecretStr = Field(
+        default=SecretStr(""), description="a token for the Management API, `sbp_` and 40 hex digits"
+    )
+    supabase_profile: str = Field(default="", description="the Supabase CLI's profile file")
+    supabase_api_url: URL | None = Field(default=None, description="the Management API's address")
+    supabase_url: URL | None = Field(default=None, description="the project's address")
+    supabase_anon_key: SecretStr = Field(default=SecretStr(""), description="the project's anon key")
+    supabase_service_role_key: SecretStr = Field(default=SecretStr(""), description="the project's service_role key")
+
+    pulumi_backend_url: str = Field(default="", description="where the engine keeps its state")
+    pulumi_config_passphrase: SecretStr = Field(default=SecretStr(""), description="the stack's passphrase")
+    pulumi_config_passphrase_file: str = Field(default="", description="a file with the stack's passphrase")
+    pulumi_home: str = Field(default="", description="the engine's folder of plugins")
+    deno_dir: str = Field(default="", description="Deno's cache")
+
+    @field_validator("supabase_access_token")
+    @classmethod
+    def _has_the_form_of_a_token(cls, token: SecretStr) -> SecretStr:
+        if not TOKEN.fullmatch(token.get_secret_value()):
+            raise PydanticCustomError("token", "no access token")
+        return token
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """The KEY=value lines of a stack's file; none where there is no file."""
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
+        line = raw.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.isidentifier():
+            raise OperationError(f"{path}, line {number}: not of the form NAME=value")
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        if value:
+            values[name] = value
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A stack's environment: as settings that were checked, and whole, for child processes."""
+
+    settings: Environment
+    variables: Mapping[str, str] = field(repr=False)
+
+
+def load(stack: str, state: Path, process: Mapping[str, str], needs: Iterable[str]) -> Loaded:
+    """Raises: OperationError with one line for each variable that is missing or malformed."""
+    filed = read_file(state / f"{stack}.env")
+    variables = {
+        name: value
+        for name, value in (ENGINE_DEFAULTS | filed | dict(process)).items()
+        if not name.startswith(ENGINE_OPTIONS) and name not in DANGEROUS
+    }
+    variables["PATH"] = _with_tools(state, variables.get("PATH", ""))
+    values = {name: value for name, value in variables.items() if value}
+    malformed: set[str] = set()
+    try:
+        settings = Environment.model_validate(values)
+    except ValidationError as error:
+        malformed = {str(details["loc"][0]) for details in error.errors(include_input=False)}
+        settings = Environment()
+    problems = [f"{name} is malformed: it is {describe(name)}" for name in sorted(malformed)]
+    emptied = {name for name in filed if name in process and not process[name]}
+    problems += [
+        f"{name} is not set: it is {describe(name)}" + EMPTIED * (name in emptied) for name in _missing(needs, values)
+    ]
+    if problems:
+        raise OperationError(
+            "\n  ".join([f"the environment of the stack {stack}:", *problems]), cure(stack, state, problems)
+        )
+    return Loaded(settings=settings, variables=variables)
+
+
+def _with_tools(state: Path, path: str) -> str:
+    tools = str(state / "toolchain/bin")
+    return path if path.split(":")[0] == tools else f"{tools}:{path}"
+
+
+def _missing(needs: Iterable[str], values: Mapping[str, str]) -> list[str]:
+    missing: list[str] = []
+    for need in needs:
+        if need == "AWS":
+            if not any(all(name in values for name in identity) for identity in AWS_IDENTITIES):
+                missing += [name for name in AWS_IDENTITIES[0] if name not in values]
+        elif need not in values:
+            missing.append(need)
+    return missing
+
+
+def describe(name: str) -> str:
+    """What a variable is, in a few words."""
+    known = Environment.model_fields.get(name.lower())
+    return str(known.description) if known else "explained in environment.template"
+
+
+def cure(stack: str, state: Path, problems: list[str]) -> str:
+    """What mends a missing variable."""
+    if any(problem.endswith(EMPTIED) for problem in problems):
+        return "Unset it in this shell (`unset NAME`), or give it its value."
+    if stack == "sandbox":
+        return "Start the sandbox, which writes them: ./pf sandbox up"
+    return (
+        f"environment.template says who gives each; export them, or write them to {state / f'{stack}.env'} (mode 600)."
+    )
+
+
+def exports(variables: Mapping[str, str]) -> dict[str, str]:
+    """The part of the environment that is ours to hand on: every known variable, and the PATH to the tools."""
+    known = {str(name).upper() for name in Environment.model_fields}
+    extra = {"PATH", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
+    engine = {name for name in variables if name.startswith("PULUMI_")}
+    return {name: value for name, value in sorted(variables.items()) if name in known | extra | engine}

@@ -1,0 +1,322 @@
+"""The health of every part, asked all at once and read-only, within one deadline whatever hangs.
+
+A part is `down` when its users get no service, `degraded` when it serves but isn't as it should be, or couldn't be
+asked. The stack is as bad as its worst part.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+from pydantic import BaseModel, Field, ValidationError
+
+from components.naming import DATA_CLASSES, DataClass
+from operations.environment import CALLS_THE_GATEWAY, SEES_SUPABASE
+from operations.errors import ExitCode
+from operations.stack import Stack
+from operations.supabase import ManagementApi, ServiceHealth, SupabaseError
+
+if TYPE_CHECKING:
+    from operations.aws import Aws
+
+NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS")
+DEADLINE_SECONDS = 4.3  # an answer in under 5 s, with Python's own start
+SLOW_SECONDS = 2.0  # M7
+PROBED_TABLE = "payment_methods"
+
+
+class Status(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+    @property
+    def code(self) -> ExitCode:
+        return ExitCode[self.name]
+
+
+class Check(BaseModel):
+    """What one part answered."""
+
+    name: str
+    status: Status
+    detail: str
+    latency_ms: float | None = None
+
+
+class HealthReport(BaseModel):
+    """`pf health --json`. Fields are only ever added within a schema version."""
+
+    schema_version: Literal[1] = 1
+    stack: str
+    environment: str
+    status: Status
+    checked_at: datetime
+    seconds: float
+    checks: list[Check]
+
+    @property
+    def unwell(self) -> list[Check]:
+        return [check for check in self.checks if check.status is not Status.HEALTHY]
+
+
+class PurposeCheck(BaseModel):
+    ok: bool
+    latency_ms: float | None = Field(default=None, alias="latencyMs")
+    error: str | None = None
+
+
+class SelfCheck(BaseModel):
+    """What a function says of itself: it encrypted and decrypted random bytes under each of its purposes."""
+
+    function: str
+    release: str
+    healthy: bool
+    checks: dict[str, PurposeCheck]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A check's outcome before it has a name and a time."""
+
+    status: Status
+    detail: str
+    release: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One question. `when_silent` is what no answer says about the parts that it stands for."""
+
+    parts: tuple[str, ...]
+    ask: Callable[[], Sequence[Answer]]
+    when_silent: Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    name: str
+    answer: Answer
+    seconds: float | None
+
+
+class Probes:
+    """The questions to one stack."""
+
+    def __init__(self, stack: Stack, seconds: float) -> None:
+        self.stack = stack
+        self.seconds = seconds
+        self._http = httpx.Client(timeout=seconds)
+        self._making_aws = threading.Lock()
+
+    @cached_property
+    def _made_aws(self) -> "Aws":
+        from operations.aws import Aws  # 0.2 s, spent while the network answers
+
+        return Aws(self.stack, seconds=self.seconds, attempts=1)
+
+    @property
+    def aws(self) -> "Aws":
+        with self._making_aws:
+            return self._made_aws
+
+    def all(self) -> list[Probe]:
+        functions = sorted(self.stack.release.functions)
+        return [
+            *(
+                Probe(parts=(name,), ask=lambda name=name: [self.function(name)], when_silent=Status.DOWN)
+                for name in functions
+            ),
+            Probe(parts=("rest",), ask=lambda: [self.rest()], when_silent=Status.DOWN),
+            Probe(parts=("supabase", "database"), ask=self.supabase, when_silent=Status.DEGRADED),
+            *(
+                Probe(parts=(f"key {one.name}",), ask=lambda one=one: [self.key(one)], when_silent=Status.DEGRADED)
+                for one in DATA_CLASSES
+            ),
+        ]
+
+    def supabase(self) -> list[Answer]:
+        try:
+            services = ManagementApi(self.stack, seconds=self.seconds, client=self._http).health(("db", "rest"))
+        except SupabaseError as error:
+            unknown = Answer(status=Status.DEGRADED, detail="not known: the Management API would say")
+            return [Answer(status=Status.DEGRADED, detail=f"{error.message}. {error.cure}"), unknown]
+        by_name = {service.name: service for service in services}
+        return [
+            _service(by_name.get("rest"), "the Management API answers; REST is"),
+            _service(by_name.get("db"), "PostgreSQL is"),
+        ]
+
+    def rest(self) -> Answer:
+        """A select under row-level security: REST, database and the anon role in one."""
+        key = self.stack.environment.supabase_anon_key.get_secret_value()
+        try:
+            answer = self._http.get(
+                f"{self.stack.gateway_url}/rest/v1/{PROBED_TABLE}",
+                params={"select": "id", "limit": "1"},
+                headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            )
+        except httpx.HTTPError as error:
+            return self._unreachable(error)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            return Answer(status=Status.DEGRADED, detail="SUPABASE_ANON_KEY is not accepted: export the project's own")
+        if answer.status_code != HTTPStatus.OK:
+            return Answer(status=Status.DOWN, detail=f"answered {answer.status_code} to a select on {PROBED_TABLE}")
+        return Answer(status=Status.HEALTHY, detail=f"select on {PROBED_TABLE}")
+
+    def function(self, name: str) -> Answer:
+        key = self.stack.environment.supabase_service_role_key.get_secret_value()
+        try:
+            answer = self._http.get(
+                f"{self.stack.gateway_url}/functions/v1/{name}",
+                headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            )
+        except httpx.HTTPError as error:
+            return self._unreachable(error)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            detail = "SUPABASE_SERVICE_ROLE_KEY is not accepted: export the project's own"
+            return Answer(status=Status.DEGRADED, detail=detail)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return Answer(status=Status.DOWN, detail=f"not deployed: ./pf deploy{self.stack.command}")
+        try:
+            said = SelfCheck.model_validate_json(answer.content)
+        except ValidationError:
+            return Answer(status=Status.DOWN, detail=f"answered {answer.status_code}, but with no self-check")
+        failed = [purpose for purpose, check in said.checks.items() if not check.ok]
+        if failed or not said.healthy or not answer.is_success or not said.checks:
+            broken = ", ".join(sorted(failed)) or "every purpose"
+            return Answer(
+                status=Status.DOWN,
+                detail=f"encryption fails under {broken} ({answer.status_code})",
+                release=said.release,
+            )
+        trips = ", ".join(f"{purpose} {check.latency_ms or 0:.0f} ms" for purpose, check in sorted(said.checks.items()))
+        return Answer(status=Status.HEALTHY, detail=f"release {said.release}: {trips}", release=said.release)
+
+    def key(self, data_class: DataClass) -> Answer:
+        from operations.aws import AwsError, code_of
+
+        alias = self.stack.settings.site.alias(data_class)
+        try:
+            key = self.aws.kms.describe_key(KeyId=alias)["KeyMetadata"]
+            rotation = self.aws.kms.get_key_rotation_status(KeyId=key["KeyId"])
+        except AwsError as error:
+            code = code_of(error)
+            if code == "NotFoundException":
+                return Answer(status=Status.DOWN, detail=f"{alias} is not there: ./pf deploy{self.stack.command}")
+            hint = f"; {self.stack.start_hint}" if code == "EndpointConnectionError" and self.stack.start_hint else ""
+            return Answer(status=Status.DEGRADED, detail=f"could not be asked: {code}{hint}")
+        if (state := key.get("KeyState")) != "Enabled":
+            return Answer(status=Status.DOWN, detail=f"{alias} is {state}")
+        wanted = self.stack.settings.key_rotation_days
+        period = rotation.get("RotationPeriodInDays")
+        if key.get("KeyManager") != "CUSTOMER":
+            return Answer(status=Status.DEGRADED, detail=f"{alias} is a key of AWS, not of this account")
+        if not rotation["KeyRotationEnabled"]:
+            return Answer(status=Status.DEGRADED, detail=f"{alias} does not rotate")
+        if period != wanted:
+            return Answer(status=Status.DEGRADED, detail=f"{alias} rotates every {period} days, not every {wanted}")
+        return Answer(status=Status.HEALTHY, detail=f"{alias}, rotates every {period} days")
+
+    def _unreachable(self, error: httpx.HTTPError) -> Answer:
+        if isinstance(error, httpx.TimeoutException):
+            return Answer(status=Status.DOWN, detail=f"no answer after {self.seconds:.1f} s")
+        hint = f"; {self.stack.start_hint}" if self.stack.start_hint else ""
+        return Answer(status=Status.DOWN, detail=f"{type(error).__name__} at {self.stack.gateway_url}{hint}")
+
+
+def _service(service: ServiceHealth | None, words: str) -> Answer:
+    if service is None:
+        return Answer(status=Status.DEGRADED, detail="not known: the Management API left it out")
+    said = service.status or ("healthy" if service.healthy else "unhealthy")
+    detail = f"{words} {said}" + (f": {service.error}" if service.error else "")
+    return Answer(status=Status.HEALTHY if service.is_healthy else Status.DOWN, detail=detail)
+
+
+def ask_all(probes: Sequence[Probe], seconds: float) -> list[Result]:
+    """Every probe in a thread of its own. A thread that hangs is left behind: it never holds the answer up."""
+    start = time.monotonic()
+    answers: queue.SimpleQueue[tuple[int, Sequence[Answer] | None, float]] = queue.SimpleQueue()
+
+    def ask(number: int, probe: Probe) -> None:
+        begun = time.monotonic()
+        found: Sequence[Answer] | None = None
+        try:
+            found = probe.ask()
+        finally:  # what raises is a bug: threading.excepthook logs it
+            answers.put((number, found, time.monotonic() - begun))
+
+    for number, probe in enumerate(probes):
+        threading.Thread(target=ask, args=(number, probe), daemon=True, name=probe.parts[0]).start()
+    results: dict[int, list[Result]] = {}
+    while len(results) < len(probes):
+        try:
+            number, found, took = answers.get(timeout=max(0.0, start + seconds - time.monotonic()))
+        except queue.Empty:
+            break
+        probe = probes[number]
+        broken = Answer(status=Status.DEGRADED, detail="the check itself failed; the log of pf says how")
+        results[number] = [
+            Result(name=part, answer=answer, seconds=took)
+            for part, answer in zip(probe.parts, found or [broken] * len(probe.parts), strict=True)
+        ]
+    for number, probe in enumerate(probes):
+        silent = Answer(status=probe.when_silent, detail=f"no answer after {seconds:.1f} s")
+        results.setdefault(number, [Result(name=part, answer=silent, seconds=None) for part in probe.parts])
+    return [result for number in range(len(probes)) for result in results[number]]
+
+
+def judged(results: Sequence[Result], expected_release: str = "") -> list[Result]:
+    """Seen together: functions of different releases don't belong together, and slow is not healthy."""
+    releases = {result.answer.release for result in results if result.answer.release}
+    return [_judged(result, releases, expected_release) for result in results]
+
+
+def _judged(result: Result, releases: set[str], expected: str) -> Result:
+    answer = result.answer
+    if answer.status is not Status.HEALTHY:
+        return result
+    if answer.release and len(releases) > 1:
+        detail = f"mixed releases: this one serves {answer.release}, there is also "
+        detail += ", ".join(sorted(releases - {answer.release}))
+    elif answer.release and expected not in ("", answer.release):
+        detail = f"serves release {answer.release}, not {expected}"
+    elif result.seconds is not None and result.seconds > SLOW_SECONDS:
+        detail = f"slow, over {SLOW_SECONDS:.0f} s; {answer.detail}"
+    else:
+        return result
+    return replace(result, answer=replace(answer, status=Status.DEGRADED, detail=detail))
+
+
+def health(stack: Stack, *, seconds: float = DEADLINE_SECONDS, expected_release: str = "") -> HealthReport:
+    """Ask every part. `expected_release` is what a deployment has just made live."""
+    start = time.monotonic()
+    checked_at = datetime.now(UTC)
+    # Half a second for ourselves: a part that hangs is then reported by its own time-out where it has one.
+    probes = Probes(stack, seconds - 0.3).all()
+    results = judged(ask_all(probes, seconds - (time.monotonic() - start)), expected_release)
+    order = [Status.HEALTHY, Status.DEGRADED, Status.DOWN]
+    return HealthReport(
+        stack=stack.name,
+        environment=stack.settings.environment,
+        status=max((result.answer.status for result in results), key=order.index),
+        checked_at=checked_at,
+        seconds=round(time.monotonic() - start, 3),
+        checks=[
+            Check(
+                name=result.name,
+                status=result.answer.status,
+                detail=result.answer.detail,
+                latency_ms=None if result.seconds is None else round(result.seconds * 1000, 1),
+            )
+            for result in results
+        ],
+    )

@@ -1,0 +1,151 @@
+"""A stack whose AWS is moto and whose Supabase is an HTTP server that the test directs."""
+
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from moto.kms.responses import KmsResponse
+from moto.server import ThreadedMotoServer
+from pytest_httpserver import HTTPServer
+
+from components.naming import DATA_CLASSES
+from operations.environment import load
+from operations.stack import Stack
+from sandbox.aws import remember_rotation_period
+from settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "sbp_" + "a1" * 20
+RELEASE = "0123456789abcdef"
+FUNCTIONS = ("create-payment-method", "encrypt-data")
+PROJECT = "/v1/projects/sandboxsandboxsandbo"
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Generator[str]:
+    remember_rotation_period(KmsResponse)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws_url(aws_server: str) -> str:
+    """An AWS account with nothing in it."""
+    httpx.post(f"{aws_server}/moto-api/reset").raise_for_status()
+    return aws_server
+
+
+@pytest.fixture
+def client(aws_url: str) -> Callable[[str], Any]:
+    def make(service: str) -> Any:
+        return boto3.client(  # pyright: ignore[reportCallIssue]
+            service,  # pyright: ignore[reportArgumentType]
+            endpoint_url=aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    return make
+
+
+@pytest.fixture
+def keys(client: Callable[[str], Any]) -> dict[str, str]:
+    """The three keys as the program makes them."""
+    kms = client("kms")
+    made: dict[str, str] = {}
+    for one in DATA_CLASSES:
+        made[one.name] = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/parker-flight-{one.name}-sandbox", TargetKeyId=made[one.name])
+        kms.enable_key_rotation(KeyId=made[one.name], RotationPeriodInDays=365)
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project folder with a stack and two functions."""
+    root = tmp_path / "project"
+    for name in FUNCTIONS:
+        (root / "supabase/functions" / name).mkdir(parents=True)
+        (root / "supabase/functions" / name / "index.ts").write_text("Deno.serve(() => new Response());\n")
+    shutil.copy(ROOT / "Pulumi.sandbox.yaml", root)
+    return root
+
+
+@pytest.fixture
+def variables(aws_url: str, httpserver: HTTPServer, tmp_path: Path) -> dict[str, str]:
+    """The environment of the stack."""
+    return {
+        "PATH": f"{tmp_path / 'tools'}:/usr/bin:/bin",
+        "AWS_ENDPOINT_URL": aws_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SUPABASE_ACCESS_TOKEN": TOKEN,
+        "SUPABASE_API_URL": httpserver.url_for("").rstrip("/"),
+        "SUPABASE_URL": httpserver.url_for("").rstrip("/"),
+        "SUPABASE_ANON_KEY": "anon-key",
+        "SUPABASE_SERVICE_ROLE_KEY": "service-role-key",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}",
+        "PULUMI_CONFIG_PASSPHRASE": "sandbox",
+    }
+
+
+@pytest.fixture
+def make_stack(project: Path, variables: dict[str, str], tmp_path: Path) -> Callable[..., Stack]:
+    """A stack with some variables changed."""
+
+    def make(**changed: str) -> Stack:
+        loaded = load("sandbox", tmp_path / "state", variables | changed, ())
+        return Stack(
+            name="sandbox",
+            root=project,
+            state=tmp_path / "state",
+            settings=Settings.from_file("sandbox", project),
+            environment=loaded.settings,
+            variables=loaded.variables,
+        )
+
+    return make
+
+
+@pytest.fixture
+def stack(make_stack: Callable[..., Stack]) -> Stack:
+    return make_stack()
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Put a shell script on the stack's PATH under a tool's name."""
+    folder = tmp_path / "tools"
+    folder.mkdir(exist_ok=True)
+
+    def put(name: str, script: str) -> Path:
+        file = folder / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        return file
+
+    return put
+
+
+def self_check(name: str, release: str = RELEASE, **failed: str) -> dict[str, Any]:
+    """A function's answer about itself; `failed` names purposes (with _ for -) and their errors."""
+    checks: dict[str, Any] = {"general-data": {"ok": True, "latencyMs": 12}}
+    checks |= {purpose.replace("_", "-"): {"ok": False, "error": error} for purpose, error in failed.items()}
+    return {"function": name, "release": release, "healthy": not failed, "checks": checks}
+
+
+def all_well(server: HTTPServer) -> None:
+    """Whatever the test doesn't direct answers as it should."""
+    for name in FUNCTIONS:
+        server.expect_request(f"/functions/v1/{name}", method="GET").respond_with_json(self_check(name))
+    server.expect_request("/rest/v1/payment_methods", method="GET").respond_with_json([])
+    services = [{"name": name, "healthy": True, "status": "ACTIVE_HEALTHY"} for name in ("db", "rest")]
+    server.expect_request(f"{PROJECT}/health", method="GET").respond_with_json(services)

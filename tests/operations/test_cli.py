@@ -1,0 +1,137 @@
+"""`./pf` as a shell sees it: exit codes, data on standard output, talk on standard error, never a traceback."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.operations.conftest import ROOT, all_well, self_check
+
+pytestmark = pytest.mark.rows("E1", "R3")
+
+
+def pf(
+    *arguments: str, state: Path, program: Path = ROOT / "pf", folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [str(program), *arguments],
+        cwd=folder,
+        env=kept | {"PF_STATE": str(state), "NO_COLOR": "1", "COLUMNS": "80"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def state(tmp_path: Path, variables: dict[str, str]) -> Path:
+    """A state folder whose environment leads to the test's servers."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH")
+    (folder / "sandbox.env").write_text(lines)
+    return folder
+
+
+def any_function(request: Request) -> Response:
+    return Response(json.dumps(self_check(request.path.rpartition("/")[2])))
+
+
+@pytest.mark.usefixtures("keys")
+def test_health_answers_machines_on_standard_output_alone(state: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
+    all_well(httpserver)
+    done = pf("health", "--json", state=state)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "healthy"
+    assert done.stderr == ""
+
+
+def test_a_stack_that_is_down_exits_2_and_fits_a_narrow_terminal(state: Path, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    done = pf("health", state=state)  # there are no keys
+    assert done.returncode == 2
+    assert "key general" in done.stdout
+    assert "down" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("health", "--nonsense"), 64), (("nonsense",), 64), (("health", "--stack", "nowhere"), 3), (("--help",), 0)],
+)
+def test_the_exit_code_says_whose_fault_it_is(state: Path, arguments: tuple[str, ...], code: int) -> None:
+    assert pf(*arguments, state=state).returncode == code
+
+
+@pytest.mark.parametrize("verb", ["health", "deploy", "destroy", "recover", "doctor", "env"])
+def test_without_a_sandbox_each_verb_says_how_to_start_it(tmp_path: Path, verb: str) -> None:
+    done = pf(verb, state=tmp_path)
+    assert done.returncode == 3
+    assert "./pf sandbox up" in done.stderr
+    assert done.stdout == ""
+
+
+def test_destroy_asks_for_the_name_where_nobody_can_be_asked(state: Path) -> None:
+    done = pf("destroy", state=state)
+    assert done.returncode == 3
+    assert "--confirm sandbox" in done.stderr
+    assert pf("destroy", "--confirm", "production", state=state).returncode == 3
+
+
+def test_the_environment_survives_the_shell(state: Path, variables: dict[str, str]) -> None:
+    with (state / "sandbox.env").open("a") as file:
+        file.write("AWS_PROFILE=it's $HOME `here`\n")
+    printed = pf("env", state=state).stdout
+    show = 'eval "$1"; printf "%s\\n%s" "$AWS_PROFILE" "$SUPABASE_URL"'
+    evaluated = subprocess.run(["sh", "-c", show, "sh", printed], capture_output=True, text=True, check=True).stdout
+    assert evaluated.splitlines() == ["it's $HOME `here`", variables["SUPABASE_URL"]]
+    assert all(line.startswith("export ") for line in printed.splitlines() if shlex.split(line))
+
+
+def test_pf_works_from_any_folder_and_through_a_link(tmp_path: Path, state: Path) -> None:
+    (tmp_path / "operations").mkdir()
+    (tmp_path / "operations/__init__.py").write_text("raise SystemExit('the wrong operations')")
+    link = tmp_path / "link"
+    link.symlink_to(ROOT / "pf")
+    done = pf("version", "--json", state=state, program=link, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["python"]
+
+
+def test_without_an_environment_pf_names_setup(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "pf", tmp_path / "pf")
+    done = pf("health", state=tmp_path, program=tmp_path / "pf")
+    assert done.returncode == 3
+    assert "make setup" in done.stderr
+
+
+def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path) -> None:
+    # An environment file that is no text: nothing in `pf` expects that.
+    (state / "sandbox.env").write_bytes(b"\xff\xfe\x00A=1\n")
+    done = pf("health", state=state, folder=tmp_path)
+    assert done.returncode == 70
+    assert "a bug of pf" in done.stderr
+    assert "Traceback" in (state / "pf.log").read_text()
+
+
+def test_no_engine_library_is_imported() -> None:
+    """The library costs most of a second; the engine is run as a program."""
+    code = (
+        "import operations.cli, operations.deploy, operations.destroy, operations.health, operations.recover, sys;"
+        "print([name for name in sys.modules if name.split('.')[0] in ('pulumi', 'sandbox', 'toolchain')])"
+    )
+    python = [str(ROOT / ".venv/bin/python"), "-c", code]
+    shown = subprocess.run(python, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

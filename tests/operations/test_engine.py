@@ -1,0 +1,143 @@
+"""The engine as a program: locks of the dead and of the living, Ctrl-C, what passes through."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from operations.engine import Engine, EngineError, Holder, InterruptedEngineError, StackMissingError, holders
+from operations.errors import ExitCode, OperationError
+from operations.stack import Stack
+
+pytestmark = pytest.mark.rows("K7", "D2")
+
+Tool = Callable[[str, str], Path]
+
+
+def locked_by(pid: int, host: str = "") -> str:
+    """The engine's own message."""
+    return (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete "
+        "the lock file with `pulumi cancel`.\n  file:///state/lock.json: created by "
+        f"ada@{host or socket.gethostname()} (pid {pid}) at 2026-11-24T12:00:00Z"
+    )
+
+
+def dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def lockable(tool: Tool, tmp_path: Path, message: str) -> Path:
+    """An engine whose stack is locked until `cancel`; returns the log of its calls."""
+    log = tmp_path / "calls"
+    tool(
+        "pulumi",
+        f"""echo "$1" >> {log}
+case $1 in
+cancel) touch {tmp_path}/freed ;;
+*) [ -e {tmp_path}/freed ] || {{ cat <<'END'
+{message}
+END
+exit 255; }} ;;
+esac""",
+    )
+    return log
+
+
+def test_the_lock_of_a_dead_process_is_freed_and_the_work_goes_on(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    log = lockable(tool, tmp_path, locked_by(dead_process()))
+    Engine(stack).change("up", "--yes")
+    assert log.read_text().split() == ["up", "cancel", "up"]
+
+
+def test_a_lock_of_another_machine_is_respected_and_its_holder_named(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    log = lockable(tool, tmp_path, locked_by(dead_process(), "ci-runner"))
+    with pytest.raises(OperationError, match="ada@ci-runner") as caught:
+        Engine(stack).change("up", "--yes")
+    assert log.read_text().split() == ["up"]
+    assert "pulumi cancel" in caught.value.cure
+
+
+def test_a_living_engine_keeps_its_lock(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    living = tmp_path / "pulumi"
+    living.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(living), "60"]) as engine:
+        try:
+            log = lockable(tool, tmp_path, locked_by(engine.pid))
+            with pytest.raises(OperationError, match=f"process {engine.pid}"):
+                Engine(stack).change("up", "--yes")
+        finally:
+            engine.kill()
+    assert log.read_text().split() == ["up"]
+
+
+def test_a_pid_that_went_to_another_program_counts_as_dead() -> None:
+    holder = Holder(user="ada", host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC))
+    assert holder.is_dead
+
+
+def test_a_damaged_lock_message_frees_nothing(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    log = lockable(tool, tmp_path, "error: the stack is currently locked by 1 lock(s)")
+    with pytest.raises(OperationError, match="someone unknown"):
+        Engine(stack).change("up")
+    assert log.read_text().split() == ["up"]
+
+
+def test_every_holder_is_read() -> None:
+    assert [holder.pid for holder in holders(locked_by(7) + "\n" + locked_by(8, "other"))] == [7, 8]
+
+
+def test_what_the_engine_says_passes_through_and_its_failure_is_ours(
+    stack: Stack, tool: Tool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tool("pulumi", "echo 'aws:kms:Key general creating'; echo 'error: no' >&2; exit 255")
+    with pytest.raises(EngineError) as caught:
+        Engine(stack).change("up")
+    assert caught.value.code is ExitCode.FAILED
+    assert "./pf deploy" in caught.value.cure
+    shown = capfd.readouterr()
+    assert "general creating" in shown.err
+    assert "error: no" in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_reaches_the_engine_once_and_waits_for_it(
+    stack: Stack, tool: Tool, tmp_path: Path, number: signal.Signals
+) -> None:
+    log = tmp_path / "signals"
+    tool(
+        "pulumi",
+        f"""trap 'echo "^C received; cancelling"; echo INT >> {log}; exit 255' INT
+kill -{int(number)} $PPID
+i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done""",
+    )
+    before = signal.getsignal(number)
+    with pytest.raises(InterruptedEngineError) as caught:
+        Engine(stack).change("up")
+    assert caught.value.code is ExitCode.INTERRUPTED
+    assert "./pf deploy" in caught.value.cure
+    assert log.read_text().split() == ["INT"]
+    assert signal.getsignal(number) is before
+
+
+def test_a_stack_that_is_not_there_is_told_from_other_failures(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", "echo \"error: no stack named 'sandbox' found\" >&2; exit 255")
+    with pytest.raises(StackMissingError):
+        Engine(stack).read("stack", "export")
+    tool("pulumi", "echo 'error: incorrect passphrase' >&2; exit 255")
+    with pytest.raises(EngineError, match="incorrect passphrase"):
+        Engine(stack).read("stack", "export")
+
+
+def test_without_an_engine_the_cure_is_setup(make_stack: Callable[..., Stack]) -> None:
+    with pytest.raises(OperationError, match="make setup"):
+        Engine(make_stack(PATH="/nowhere")).read("version")

@@ -1,0 +1,123 @@
+"""The environment: what is missing is named with its cure, and the template names what the code reads."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from operations.environment import Environment, exports, load, read_file
+from operations.errors import OperationError
+from operations.preflight import NEEDS
+from settings import Settings
+from tests.operations.conftest import ROOT, TOKEN
+
+pytestmark = pytest.mark.rows("R3")
+
+TEMPLATE = (ROOT / "environment.template").read_text()
+READ = re.compile(r"""(?:environ|environment|variables)(?:\.get\(|\[)\s*["']([A-Z][A-Z0-9_]+)["']""")
+# What the program hands to its own commands, or every system has; nobody sets it for us.
+NOT_OURS = frozenset({"PATH", "HOME", "NO_COLOR", "PULUMI_COMMAND_STDOUT", "PF_PROJECT_REF", "PF_RELEASE"})
+
+
+def given(variables: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name != "PATH"}
+
+
+def test_the_template_names_exactly_what_the_code_knows() -> None:
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", TEMPLATE, re.MULTILINE))
+    assert named == {name.upper() for name in Environment.model_fields}
+
+
+def test_the_code_reads_nothing_that_the_template_leaves_out() -> None:
+    files = [ROOT / "__main__.py", *(ROOT / "operations").glob("*.py"), *(ROOT / "components").glob("*.py")]
+    read = {name for file in files for name in READ.findall(file.read_text())}
+    assert read
+    assert read - NOT_OURS <= {name.upper() for name in Environment.model_fields}
+
+
+def test_the_template_says_of_each_variable_what_it_is() -> None:
+    comments = " ".join(line for line in TEMPLATE.splitlines() if line.startswith("# "))
+    assert [name for name in map(str.upper, Environment.model_fields) if name not in comments] == []
+
+
+def test_the_template_names_every_setting_of_a_stack() -> None:
+    missing = [field.alias for field in Settings.model_fields.values() if str(field.alias) not in TEMPLATE]
+    assert missing == []
+
+
+def test_the_template_holds_no_value() -> None:
+    assert re.findall(r"^#?[A-Z][A-Z0-9_]+=.+$", TEMPLATE, re.MULTILINE) == []
+
+
+def test_everything_that_lacks_is_named_at_once_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(OperationError) as caught:
+        load("sandbox", tmp_path, {}, NEEDS)
+    message = str(caught.value)
+    for name in (*(name for name in NEEDS if name != "AWS"), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert name in message
+    assert "./pf sandbox up" in message
+
+
+def test_production_is_told_where_the_values_come_from(tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match=r"environment\.template"):
+        load("production", tmp_path, {}, NEEDS)
+
+
+def test_the_process_wins_over_the_file_even_when_it_says_nothing(tmp_path: Path, variables: dict[str, str]) -> None:
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
+    (tmp_path / "sandbox.env").write_text(lines)
+    assert load("sandbox", tmp_path, {}, NEEDS).settings.supabase_anon_key.get_secret_value() == "anon-key"
+    other = load("sandbox", tmp_path, {"SUPABASE_ANON_KEY": "mine"}, NEEDS)
+    assert other.settings.supabase_anon_key.get_secret_value() == "mine"
+    with pytest.raises(OperationError, match="SUPABASE_ANON_KEY is not set") as caught:
+        load("sandbox", tmp_path, {"SUPABASE_ANON_KEY": ""}, NEEDS)
+    assert "unset" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"AWS_PROFILE": "production"},
+        {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci", "AWS_WEB_IDENTITY_TOKEN_FILE": "token"},
+    ],
+)
+def test_aws_is_satisfied_by_any_one_identity(tmp_path: Path, identity: dict[str, str]) -> None:
+    assert load("production", tmp_path, identity, ("AWS",)).variables.items() >= identity.items()
+
+
+@pytest.mark.parametrize("token", ["sbp_short", "eyJhbGciOi", "sbp_" + "G" * 40])
+def test_a_malformed_token_is_named_and_never_shown(tmp_path: Path, variables: dict[str, str], token: str) -> None:
+    with pytest.raises(OperationError, match="SUPABASE_ACCESS_TOKEN is malformed") as caught:
+        load("sandbox", tmp_path, variables | {"SUPABASE_ACCESS_TOKEN": token}, NEEDS)
+    assert token not in str(caught.value)
+
+
+def test_no_option_of_the_engine_comes_in_from_outside(tmp_path: Path) -> None:
+    process = {"PULUMI_OPTION_IGNORE_PROTECT": "true", "PULUMI_OPTION_POLICY_PACK": "", "PULUMI_SKIP_CHECKPOINTS": "1"}
+    handed = load("sandbox", tmp_path, process, ()).variables
+    assert not handed.keys() & process.keys()
+
+
+def test_the_tools_of_the_project_come_first(tmp_path: Path) -> None:
+    assert load("sandbox", tmp_path, {"PATH": "/usr/bin"}, ()).variables["PATH"] == f"{tmp_path}/toolchain/bin:/usr/bin"
+
+
+def test_secrets_hide_in_every_representation(tmp_path: Path, variables: dict[str, str]) -> None:
+    loaded = load("sandbox", tmp_path, variables, NEEDS)
+    assert TOKEN not in repr(loaded)
+    assert TOKEN not in str(loaded.settings)
+
+
+def test_only_what_is_ours_is_exported(tmp_path: Path, variables: dict[str, str]) -> None:
+    handed = exports(load("sandbox", tmp_path, variables | {"SECRET_OF_ANOTHER": "x"}, ()).variables)
+    assert given(handed).items() >= given(variables).items()
+    assert "SECRET_OF_ANOTHER" not in handed
+
+
+def test_a_line_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "staging.env"
+    file.write_text("# comment\nexport A='1'\nB=\nC=x=y\n")
+    assert read_file(file) == {"A": "1", "C": "x=y"}
+    file.write_text("A=1\nnonsense\n")
+    with pytest.raises(OperationError, match=r"staging\.env, line 2"):
+        read_file(file)

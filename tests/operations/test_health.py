@@ -1,0 +1,204 @@
+"""`pf health`: what each part's answer means, and that nothing holds it up or is changed by it."""
+
+import socket
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from operations.errors import ExitCode
+from operations.health import Check, HealthReport, Status, health
+from operations.stack import Stack
+from tests.operations.conftest import FUNCTIONS, PROJECT, RELEASE, all_well, self_check
+
+pytestmark = pytest.mark.rows("E1", "M9", "P6")
+
+
+@pytest.fixture
+def silent() -> Generator[str]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def part(report: HealthReport, name: str) -> Check:
+    return next(check for check in report.checks if check.name == name)
+
+
+@pytest.mark.usefixtures("keys")
+def test_all_parts_well_is_healthy(stack: Stack, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    report = health(stack)
+    assert report.unwell == []
+    assert report.status is Status.HEALTHY
+    assert {check.name for check in report.checks} == {
+        *FUNCTIONS,
+        *("rest", "supabase", "database", "key general", "key pii", "key payment"),
+    }
+
+
+@pytest.mark.usefixtures("keys")
+def test_asking_changes_nothing(stack: Stack, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    health(stack)
+    assert {request.method for request, _ in httpserver.log} == {"GET"}
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_report_says_its_schema_and_comes_back_from_json(stack: Stack, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    report = health(stack)
+    assert report.schema_version == 1
+    assert HealthReport.model_validate_json(report.model_dump_json()) == report
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_gateway_that_never_answers_is_down_and_holds_nothing_up(
+    make_stack: Callable[..., Stack], httpserver: HTTPServer, silent: str
+) -> None:
+    all_well(httpserver)
+    start = time.monotonic()
+    report = health(make_stack(SUPABASE_URL=silent), seconds=1.5)
+    assert time.monotonic() - start < 2.5
+    for name in (*FUNCTIONS, "rest"):
+        assert part(report, name).status is Status.DOWN
+        assert "no answer after" in part(report, name).detail
+    assert part(report, "supabase").status is Status.HEALTHY
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_management_api_that_never_answers_leaves_the_database_unknown(
+    make_stack: Callable[..., Stack], httpserver: HTTPServer, silent: str
+) -> None:
+    all_well(httpserver)
+    report = health(make_stack(SUPABASE_API_URL=silent), seconds=1.5)
+    assert report.status is Status.DEGRADED
+    assert [check.name for check in report.unwell] == ["supabase", "database"]
+
+
+def test_an_aws_that_never_answers_leaves_the_keys_unknown(
+    make_stack: Callable[..., Stack], httpserver: HTTPServer, silent: str
+) -> None:
+    all_well(httpserver)
+    start = time.monotonic()
+    report = health(make_stack(AWS_ENDPOINT_URL=silent), seconds=2.5)
+    assert time.monotonic() - start < 3.5
+    assert report.status is Status.DEGRADED
+    assert [check.name for check in report.unwell] == ["key general", "key pii", "key payment"]
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_sandbox_that_is_not_there_names_the_command_that_starts_it(make_stack: Callable[..., Stack]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    report = health(make_stack(SUPABASE_URL=url, SUPABASE_API_URL=url), seconds=3)
+    assert report.status is Status.DOWN
+    assert "./pf sandbox up" in part(report, "rest").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_function_that_answers_500_is_down(stack: Stack, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/functions/v1/encrypt-data").respond_with_data("boom", status=500)
+    all_well(httpserver)
+    report = health(stack)
+    assert report.status is Status.DOWN
+    assert [check.name for check in report.unwell] == ["encrypt-data"]
+    assert "500" in part(report, "encrypt-data").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_function_that_cannot_encrypt_is_down_and_its_purpose_named(stack: Stack, httpserver: HTTPServer) -> None:
+    answer = self_check("encrypt-data", user_profile_data="KMS denied")
+    httpserver.expect_request("/functions/v1/encrypt-data").respond_with_json(answer, status=503)
+    all_well(httpserver)
+    report = health(stack)
+    assert part(report, "encrypt-data").status is Status.DOWN
+    assert "user-profile-data" in part(report, "encrypt-data").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_functions_of_different_releases_are_degraded(stack: Stack, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/functions/v1/encrypt-data").respond_with_json(self_check("encrypt-data", "fedcba98"))
+    all_well(httpserver)
+    report = health(stack)
+    assert report.status is Status.DEGRADED
+    assert [check.name for check in report.unwell] == list(FUNCTIONS)
+    assert "fedcba98" in part(report, "encrypt-data").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_deployment_sees_that_the_release_before_still_serves(stack: Stack, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    assert health(stack, expected_release=RELEASE).status is Status.HEALTHY
+    assert health(stack, expected_release="another").status is Status.DEGRADED
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_unwell_database_is_down(stack: Stack, httpserver: HTTPServer) -> None:
+    services = [
+        {"name": "db", "healthy": False, "status": "UNHEALTHY", "error": "disk full"},
+        {"name": "rest", "healthy": True, "status": "ACTIVE_HEALTHY"},
+    ]
+    httpserver.expect_request(f"{PROJECT}/health").respond_with_json(services)
+    all_well(httpserver)
+    report = health(stack)
+    assert part(report, "database").status is Status.DOWN
+    assert "disk full" in part(report, "database").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_token_that_is_not_accepted_is_named_as_such(stack: Stack, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(f"{PROJECT}/health").respond_with_json({"message": "Unauthorized"}, status=401)
+    all_well(httpserver)
+    report = health(stack)
+    assert report.status is Status.DEGRADED
+    assert "SUPABASE_ACCESS_TOKEN" in part(report, "supabase").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_garbage_from_the_management_api_is_degraded(stack: Stack, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(f"{PROJECT}/health").respond_with_data("<html>")
+    all_well(httpserver)
+    assert part(health(stack), "supabase").status is Status.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "status", "said"),
+    [
+        ("disable_key", {}, Status.DOWN, "Disabled"),
+        ("schedule_key_deletion", {}, Status.DOWN, "PendingDeletion"),
+        ("disable_key_rotation", {}, Status.DEGRADED, "does not rotate"),
+        ("enable_key_rotation", {"RotationPeriodInDays": 900}, Status.DEGRADED, "900 days"),
+    ],
+)
+def test_a_key_that_is_not_as_it_should_be_is_named(
+    stack: Stack,
+    httpserver: HTTPServer,
+    client: Callable[[str], Any],
+    keys: dict[str, str],
+    operation: str,
+    arguments: dict[str, int],
+    status: Status,
+    said: str,
+) -> None:
+    all_well(httpserver)
+    getattr(client("kms"), operation)(KeyId=keys["pii"], **arguments)
+    report = health(stack)
+    assert [check.name for check in report.unwell] == ["key pii"]
+    assert report.status is status
+    assert said in part(report, "key pii").detail
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_alias_that_is_gone_is_down(stack: Stack, httpserver: HTTPServer, client: Callable[[str], Any]) -> None:
+    all_well(httpserver)
+    client("kms").delete_alias(AliasName="alias/parker-flight-pii-sandbox")
+    report = health(stack)
+    assert [check.name for check in report.unwell] == ["key pii"]
+    assert report.status is Status.DOWN
+
+
+def test_each_status_has_its_exit_code() -> None:
+    assert [status.code for status in Status] == [ExitCode.HEALTHY, ExitCode.DEGRADED, ExitCode.DOWN] == [0, 1, 2]

@@ -1,0 +1,132 @@
+"""What would fail in the middle of a deployment is said before anything is changed."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from operations import preflight
+from operations.engine import Engine
+from operations.errors import ExitCode, OperationError
+from operations.stack import Stack
+from tests.operations.conftest import PROJECT, ROOT
+
+pytestmark = pytest.mark.rows("D2", "K4", "K7")
+
+Tool = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def tools(tool: Tool) -> None:
+    for name in ("pulumi-language-python", "supabase"):
+        tool(name, "exit 0")
+    tool("pulumi", "echo '{}'")
+    tool("deno", f'exec {ROOT / ".venv/bin/deno"} "$@"')
+
+
+def known(server: HTTPServer) -> None:
+    server.expect_request(PROJECT).respond_with_json({"id": "sandboxsandboxsandbo", "status": "ACTIVE_HEALTHY"})
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_stack_that_is_ready_passes(stack: Stack, httpserver: HTTPServer) -> None:
+    known(httpserver)
+    found = preflight.preflight(stack, Engine(stack))
+    assert found.release == stack.release.digest
+    assert {request.method for request, _ in httpserver.log} == {"GET"}
+
+
+@pytest.mark.parametrize("missing", ["pulumi", "pulumi-language-python", "supabase", "deno"])
+def test_a_missing_tool_is_named_with_its_cure(make_stack: Callable[..., Stack], tool: Tool, missing: str) -> None:
+    folder = tool("sh", "exit 0").parent
+    for name in preflight.TOOLS:
+        if name != missing:
+            tool(name, "exit 0")
+    with pytest.raises(OperationError, match=missing) as caught:
+        preflight.tools(make_stack(PATH=str(folder)))
+    assert "make setup" in caught.value.cure
+
+
+def test_credentials_of_another_account_are_refused(stack: Stack, project: Path, httpserver: HTTPServer) -> None:
+    known(httpserver)
+    file = project / "Pulumi.sandbox.yaml"
+    file.write_text(file.read_text().replace("123456789012", "210987654321"))
+    other = Stack.load("sandbox", needs=(), root=project, state=stack.state)
+    changed = Stack(
+        name=stack.name,
+        root=project,
+        state=stack.state,
+        settings=other.settings,
+        environment=stack.environment,
+        variables=stack.variables,
+    )
+    with pytest.raises(OperationError, match="123456789012") as caught:
+        preflight.account(changed)
+    assert "210987654321" in caught.value.message
+
+
+def test_an_aws_that_is_not_there_names_the_sandbox(make_stack: Callable[..., Stack]) -> None:
+    with pytest.raises(OperationError, match="does not answer") as caught:
+        preflight.account(make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:9"))
+    assert caught.value.cure == "./pf sandbox up"
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [(401, "SUPABASE_ACCESS_TOKEN"), (403, "SUPABASE_ACCESS_TOKEN"), (404, "supabaseProjectRef"), (429, "minute")],
+)
+def test_a_refusal_of_supabase_says_what_mends_it(stack: Stack, httpserver: HTTPServer, status: int, cure: str) -> None:
+    httpserver.expect_request(PROJECT).respond_with_json({"message": "no"}, status=status)
+    with pytest.raises(OperationError, match=str(status)) as caught:
+        preflight.project(stack)
+    assert cure in caught.value.cure
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_function_that_does_not_parse_is_named_with_file_and_line(stack: Stack, project: Path) -> None:
+    (project / "supabase/functions/encrypt-data/index.ts").write_text("// fine\nexport const broken = (;\n")
+    with pytest.raises(OperationError, match=r"encrypt-data/index\.ts:2"):
+        preflight.functions(stack)
+
+
+def test_a_function_without_an_entry_point_is_named(stack: Stack, project: Path) -> None:
+    (project / "supabase/functions/encrypt-data/index.ts").unlink()
+    with pytest.raises(OperationError, match="encrypt-data"):
+        preflight.functions(stack)
+
+
+def test_an_encrypted_stack_needs_its_passphrase(make_stack: Callable[..., Stack], stack: Stack) -> None:
+    preflight.passphrase(make_stack(PULUMI_CONFIG_PASSPHRASE=""))  # an empty one is one, too
+    bare = {name: value for name, value in stack.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
+    without = Stack(
+        name=stack.name,
+        root=stack.root,
+        state=stack.state,
+        settings=stack.settings,
+        environment=stack.environment,
+        variables=bare,
+    )
+    with pytest.raises(OperationError, match="PULUMI_CONFIG_PASSPHRASE"):
+        preflight.passphrase(without)
+
+
+@pytest.mark.usefixtures("tools")
+def test_all_that_is_wrong_is_said_at_once(
+    make_stack: Callable[..., Stack], project: Path, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(PROJECT).respond_with_json({}, status=401)
+    (project / "supabase/functions/encrypt-data/index.ts").write_text("export const broken = (;\n")
+    stack = make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    with pytest.raises(OperationError) as caught:
+        preflight.preflight(stack, Engine(stack))
+    assert caught.value.code is ExitCode.REFUSED
+    for named in ("SUPABASE_ACCESS_TOKEN", "index.ts", "./pf sandbox up"):
+        assert named in str(caught.value)
+
+
+def test_a_stack_without_settings_names_those_that_there_are(project: Path, tmp_path: Path) -> None:
+    shutil.copy(project / "Pulumi.sandbox.yaml", project / "Pulumi.staging.yaml")
+    with pytest.raises(OperationError, match="staging"):
+        Stack.load("nowhere", needs=(), root=project, state=tmp_path)
