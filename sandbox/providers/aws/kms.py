@@ -76,7 +76,7 @@ class Key(Resource):
             "description": key.get("Description", ""),
             "enableKeyRotation": rotation["KeyRotationEnabled"],
             "isEnabled": key["Enabled"],
-            "keyUsage": key["KeyUsage"],
+            "keyUsage": key.get("KeyUsage") or "ENCRYPT_DECRYPT",
             "multiRegion": key.get("MultiRegion", False),
             "policy": kms.get_key_policy(KeyId=id_, PolicyName="default")["Policy"],
             "rotationPeriodInDays": rotation.get("RotationPeriodInDays"),
