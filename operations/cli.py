@@ -9,7 +9,6 @@ import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -223,27 +222,28 @@ def _log_file() -> Path:
         return Path(tempfile.gettempdir()) / LOG
 
 
-def _log_bug(error: BaseException) -> None:
-    file = _log_file()
+def _log() -> logging.Logger:
     logger = logging.getLogger("pf")
-    logger.propagate = False
-    handler = logging.FileHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.error("pf %s", shlex.join(sys.argv[1:]), exc_info=error)
-    _say(f"error: this is a bug of pf ({type(error).__name__}: {error})\n  The traceback is in {file}")
+    if not logger.handlers:
+        logger.propagate = False
+        handler = logging.FileHandler(_log_file())
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+    return logger
 
 
-def _end_with_a_bug(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
-    _log_bug(error)
-    sys.stderr.flush()
-    os._exit(ExitCode.BUG)  # the interpreter itself would end with 1, which means degraded
+def _confess(error: object) -> None:
+    _say(f"error: this is a bug of pf ({type(error).__name__}: {error})\n  The traceback is in {_log_file()}")
+
+
+def _bug_in_thread(caught: threading.ExceptHookArgs) -> None:
+    _log().error("pf %s", shlex.join(sys.argv[1:]), exc_info=caught.exc_value)
+    _confess(caught.exc_value)
 
 
 def main() -> None:
     """Ends the process. Nobody but the log ever sees a traceback."""
-    threading.excepthook = lambda caught: _log_bug(caught.exc_value or SystemError(str(caught.exc_type)))
-    sys.excepthook = _end_with_a_bug
+    threading.excepthook = _bug_in_thread
     try:
         app(prog_name="pf")
     except SystemExit as end:
@@ -255,3 +255,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # who reads us went away, as `head` does
         sys.exit(ExitCode.FAILED)
+    except Exception as error:
+        logger = _log()
+        logger.exception("pf %s", shlex.join(sys.argv[1:]))
+        _confess(error)
+        sys.exit(ExitCode.BUG)

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any, Self
 
 from operations.errors import ExitCode, OperationError
 from operations.output import say
@@ -24,6 +24,10 @@ READ_SECONDS = 60
 KEPT_LINES = 400
 ACKNOWLEDGED = "^C received"
 ACKNOWLEDGE_SECONDS = 0.7
+
+# What a person skips: the beginning of a step whose end is a line of its own, and each file of an upload.
+NOISE = re.compile(r"^@ |ing \(\d+s\)$|Uploading asset \(|You can inspect your deployment in the Dashboard")
+Handler = Callable[[int, FrameType | None], Any] | int | None
 
 _LOCKED = "currently locked by"
 _HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -181,8 +185,8 @@ class Engine:
     def _stream(self, arguments: Sequence[str]) -> tuple[int, str]:
         kept: deque[str] = deque(maxlen=KEPT_LINES)
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
-        with (
-            subprocess.Popen(
+        with _Interruption() as interruption:
+            interruption.process = process = subprocess.Popen(
                 self._command(arguments),
                 cwd=self.stack.root,
                 env=self.stack.variables,
@@ -192,15 +196,16 @@ class Engine:
                 text=True,
                 errors="replace",
                 bufsize=1,
-            ) as process,
-            _interruptions(process, kept) as interrupted,
-        ):
-            for line in process.stdout or ():
-                kept.append(line)
-                sys.stderr.write(line)
-                sys.stderr.flush()
-            code = process.wait()
-        if interrupted.is_set():
+            )
+            with process:
+                for line in process.stdout or ():
+                    interruption.acknowledged |= ACKNOWLEDGED in line
+                    kept.append(line)
+                    if not NOISE.search(_plain(line)):
+                        sys.stderr.write(line)
+                        sys.stderr.flush()
+            code = process.returncode
+        if interruption.happened:
             raise InterruptedEngineError(
                 f"interrupted: the engine has ended and saved what was done in {self.stack.name}",
                 f"Go on (what was begun is found again, nothing is made twice): ./pf deploy{self.stack.command}",
@@ -209,32 +214,39 @@ class Engine:
         return code, _plain("".join(kept))
 
 
-@contextmanager
-def _interruptions(process: subprocess.Popen[str], output: deque[str]) -> Generator[threading.Event]:
-    """Ctrl-C reaches the engine once: from the terminal, or from us if the signal came to this process alone."""
-    interrupted = threading.Event()
+class _Interruption:
+    """Ctrl-C reaches the engine once: from the terminal, or from us if the signal came to this process alone.
 
-    def pass_on() -> None:
-        if process.poll() is None and not any(ACKNOWLEDGED in line for line in list(output)):
-            process.send_signal(signal.SIGINT)
+    Caught from before the engine starts until it has ended, so that no moment is left in which it would end us alone.
+    """
 
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        if not interrupted.is_set():
-            interrupted.set()
-            timer = threading.Timer(ACKNOWLEDGE_SECONDS, pass_on)
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.happened = False
+        self.acknowledged = False
+        self._before: dict[signal.Signals, Handler] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.happened:
+            self.happened = True
+            timer = threading.Timer(ACKNOWLEDGE_SECONDS, self._pass_on)
             timer.daemon = True
             timer.start()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _pass_on(self) -> None:
+        if self.process and self.process.poll() is None and not self.acknowledged:
+            self.process.send_signal(signal.SIGINT)
 
 
 def _plain(text: str) -> str:
+    """Without colours and the space around."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
