@@ -107,16 +107,14 @@ def reset(state: State) -> None:
 
 
 def _start(state: State) -> None:
-    aws, supabase = servers(state)["aws"], servers(state)["supabase"]
-    for server in (aws, supabase):
-        if not server.answers():
-            server.stop()  # one that hangs, or listens on a port of before
-    if not aws.answers():
-        aws.start()
+    missing = [server for server in servers(state).values() if not server.answers()]
+    for server in missing:
+        server.stop()  # one that hangs, or listens on a port of before
+        server.claim_port()
+    for server in missing:
+        server.start()
     database.start(state.folder("database"))
-    if not supabase.answers():
-        supabase.start()
-    for server in (aws, supabase):
+    for server in missing:
         server.wait_until_ready()
 
 

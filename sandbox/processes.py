@@ -52,13 +52,16 @@ class Server:
         except httpx.HTTPError:
             return False
 
-    def start(self) -> None:
-        """Start in a session of its own, so that it outlives this command and ends as one group."""
+    def claim_port(self) -> None:
+        """Raises: SandboxError if another program has our port."""
         if not port_is_free(self.port):
             raise SandboxError(
                 f"{self.name}: port {self.port} is taken by {_holder(self.port)}.\n"
                 "  End that program, or choose other ports: ./pf sandbox up --new-ports"
             )
+
+    def start(self) -> None:
+        """Start in a session of its own, so that it outlives this command and ends as one group."""
         with self.log.open("ab") as log:
             subprocess.Popen(
                 self.command,

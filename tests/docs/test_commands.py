@@ -1,0 +1,47 @@
+"""Every command of the documents is one that works: they are run here, in order, as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import ROOT, Checkout, new_checkout
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(document: str) -> list[str]:
+    return BLOCK.findall((ROOT / document).read_text())
+
+
+def run_all(checkout: Checkout, document: str) -> None:
+    for block in commands(document):
+        checkout.run("sh", "-euc", block)
+
+
+@pytest.mark.rows("R5", "M9")
+def test_every_command_of_the_runbook_works() -> None:
+    assert len(commands("docs/runbook.md")) >= 6
+    with new_checkout() as checkout:
+        checkout.pf("sandbox", "up")
+        checkout.pf("deploy")
+        run_all(checkout, "docs/runbook.md")
+
+
+@pytest.mark.rows("K7")
+def test_every_command_of_the_readme_works() -> None:
+    assert commands("README.md")
+    with new_checkout() as checkout:
+        run_all(checkout, "README.md")
+
+
+@pytest.mark.parametrize("document", sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/**/*.md")))
+def test_every_link_between_documents_leads_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", text):
+        assert ((ROOT / document).parent / target).exists(), f"{document}: {target}"
+
+
+def test_no_document_names_a_folder_of_one_machine() -> None:
+    for file in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        assert not re.search(r"/(home|root|work|Users)/", Path(file).read_text()), file
