@@ -16,7 +16,12 @@ LOG_LINES = 20
 DEMO_USER = "00000000-0000-4000-8000-000000000001"
 
 app = typer.Typer(
-    name="pf sandbox", help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -107,7 +112,7 @@ def _show(state: State) -> bool:
 
 def main() -> None:
     try:
-        app()
+        app(prog_name="pf sandbox")
     except SandboxError as error:
         say(f"error: {error}")
         sys.exit(1)
