@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import grpc
-
-from sandbox.providers.protocol import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc
 
 # As many as the engine works on at once, by far; keys and policies are small.
 WORKERS = 16

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from typing_extensions import override
 
 from sandbox.providers.aws import cloudwatch, iam, kms, sns
 from sandbox.providers.aws.clients import Clients, error_code
-from sandbox.providers.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from sandbox.providers.resource import IncompleteError, Resource
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode
 

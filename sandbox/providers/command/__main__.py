@@ -1,10 +1,18 @@
-"""`pulumi-resource-command`."""
+"""`pulumi-resource-command VERSION`."""
 
 import sys
 
-from sandbox.providers.command.processes import end_all
-from sandbox.providers.command.provider import CommandProvider
-from sandbox.providers.server import serve
+from sandbox.providers.sdk import skip_the_sdk
+
+
+def main() -> None:
+    skip_the_sdk()
+    from sandbox.providers.command.processes import end_all
+    from sandbox.providers.command.provider import CommandProvider
+    from sandbox.providers.server import serve
+
+    serve(CommandProvider(version=sys.argv[1]), on_end=end_all)
+
 
 if __name__ == "__main__":
-    serve(CommandProvider(version=sys.argv[1]), on_end=end_all)
+    main()

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
 from sandbox.providers.command import processes
-from sandbox.providers.protocol import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode, holds_secret, secret
 
 COMMAND: Final = "command:local:Command"
