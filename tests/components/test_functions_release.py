@@ -121,11 +121,11 @@ def deployed(world: World) -> dict[str, Any]:
     return left
 
 
-def test_a_first_deployment_checks_then_switches_all_functions_in_one_call(world: World) -> None:
+def test_a_first_deployment_loads_then_switches_all_functions_in_one_call(world: World) -> None:
     world.plan(supabase_functions_deploy={"live": DEPLOYED})
     left = world.run("deploy")
     assert world.calls() == [
-        ["deno", "check", "--frozen", "one/index.ts", "two/index.ts"],
+        ["deno", "install", "--quiet", "--frozen", "--entrypoint", "one/index.ts", "two/index.ts"],
         ["supabase", "functions", "deploy", "one", "two", "--use-api", f"--remote={REF}", "--yes"],
     ]
     release = read_release(world.folder)
@@ -164,10 +164,9 @@ def test_only_changed_functions_are_deployed(world: World) -> None:
     world.source(two="2, better")
     world.plan(supabase_functions_deploy={"live": {"two": {"version": 2, "ezbr_sha256": "b2"}}})
     now = world.run("deploy", left=left)
-    assert [call[1:4] for call in world.calls()] == [
-        ["check", "--frozen", "two/index.ts"],
-        ["functions", "deploy", "two"],
-    ]
+    loading, switching = world.calls()
+    assert loading == ["deno", "install", "--quiet", "--frozen", "--entrypoint", "two/index.ts"]
+    assert switching[1:4] == ["functions", "deploy", "two"]
     assert now["functions"]["one"] == left["functions"]["one"]
     assert now["functions"]["two"]["content"] == "b2"
 
@@ -189,9 +188,9 @@ def test_a_removed_function_is_really_deleted_after_the_others_serve(world: Worl
     assert set(now["functions"]) == {"one"}
 
 
-def test_a_function_that_does_not_compile_changes_nothing(world: World) -> None:
-    world.plan(**{"deno_check_--frozen": {"exit": 1, "says": "TS2322 [ERROR]"}})
-    with pytest.raises(ReleaseError, match=r"nothing was deployed(.|\n)*functions/one/index\.ts(.|\n)*TS2322"):
+def test_a_function_that_does_not_load_changes_nothing(world: World) -> None:
+    world.plan(**{"deno_install_--quiet": {"exit": 1, "says": "SyntaxError: Unexpected token"}})
+    with pytest.raises(ReleaseError, match=r"nothing was deployed(.|\n)*functions/one/index\.ts(.|\n)*SyntaxError"):
         world.run("deploy")
     assert [call[0] for call in world.calls()] == ["deno"]
     assert world.named == []
