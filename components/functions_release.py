@@ -154,10 +154,10 @@ def previous(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def load(release: Release, names: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Let Deno load them before the first write: the CLI switches the good functions even when a bad one doesn't bundle.
+    """Let Deno load them before the first write: the CLI switches the good functions even when one doesn't bundle.
 
-    What keeps a function from bundling shows here in 50 ms: syntax, an import that isn't there, a package that deno.lock
-    doesn't hold. Types can't break a bundle and take seconds: `make test` and `pf deploy` check them.
+    What keeps a function from bundling shows here in 50 ms: syntax, an import that isn't there, a package that
+    deno.lock doesn't hold. Types can't break a bundle and take seconds: `make test` and `pf deploy` check them.
     """
     deno = shutil.which("deno", path=environment.get("PATH"))
     if deno is None:
