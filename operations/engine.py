@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 from operations.errors import ExitCode, OperationError
 from operations.output import say
+from operations.processes import is_program
 from operations.stack import Stack
 
 READ_SECONDS = 60
@@ -57,29 +57,12 @@ class Holder:
     @property
     def is_dead(self) -> bool:
         """Certain only for a process of this machine: on another one it may live."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        # The number may have gone to another program since.
-        return "pulumi" not in _program(self.pid)
+        return self.host == socket.gethostname() and not is_program(self.pid, "pulumi")
 
     def __str__(self) -> str:
         minutes, seconds = divmod(max(0, int((datetime.now(UTC) - self.since).total_seconds())), 60)
         age = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
         return f"{self.user}@{self.host}, process {self.pid}, for {age}"
-
-
-def _program(pid: int) -> str:
-    comm = Path(f"/proc/{pid}/comm")
-    if comm.exists():
-        return comm.read_text()
-    found = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout
 
 
 def holders(output: str) -> list[Holder]:

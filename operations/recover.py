@@ -7,9 +7,7 @@ them again changes nothing.
 """
 
 import json
-import os
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +20,7 @@ from operations.aws import Aws, AwsError, code_of, explained
 from operations.engine import Engine, StackMissingError
 from operations.errors import ExitCode, OperationError
 from operations.output import say
+from operations.processes import Process, running, signal_to
 from operations.stack import Stack
 
 ORPHANS_SECONDS = 15  # a create that was under way ends by itself within seconds
@@ -217,31 +216,24 @@ def end_orphans(stack: Stack) -> None:
         return
     say(f"ending {len(orphans)} plugins that outlived their engine")
     for pid in orphans:
-        _signal(pid, signal.SIGTERM)
+        signal_to(pid, signal.SIGTERM)
     deadline = time.monotonic() + ORPHANS_SECONDS
-    while remaining := [pid for pid in orphans if _signal(pid, 0)]:
+    while remaining := orphans & running().keys():
         if time.monotonic() > deadline:
             raise OperationError(
-                f"plugins of the dead update don't end: processes {', '.join(map(str, remaining))}",
+                f"plugins of the dead update don't end: processes {', '.join(map(str, sorted(remaining)))}",
                 f"End them (kill -9), then: ./pf recover{stack.command}",
             )
         time.sleep(0.1)
 
 
-def _orphans(plugins: Path) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=False)
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    parents = {int(pid): arguments for pid, _, arguments in (row for row in rows if len(row) == 3)}
-    return [
-        int(row[0])
-        for row in rows
-        if len(row) == 3 and f"{plugins}/" in row[2] and "pulumi" not in parents.get(int(row[1]), "")
-    ]
+def _orphans(plugins: Path) -> set[int]:
+    """Plugins are started by the engine itself: one whose parent is no engine has lost it."""
+    processes = running()
 
+    def has_engine(process: Process) -> bool:
+        return process.parent in processes and "pulumi" in processes[process.parent].command
 
-def _signal(pid: int, number: int) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+    return {
+        process.pid for process in processes.values() if f"{plugins}/" in process.command and not has_engine(process)
+    }
