@@ -1,4 +1,4 @@
-"""AWS by botocore, with short time-outs. `boto3` above it costs 0.2 s of every `pf health`, for transfers to S3."""
+"""AWS by botocore, with short time-outs; what `boto3` adds to it (resources, S3 transfers) is not used here."""
 
 from threading import Lock
 from typing import TYPE_CHECKING, Any
