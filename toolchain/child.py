@@ -70,8 +70,11 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
         leave(1)
     parsed: dict[str, Any] = json.loads(request.get())
     gc.enable()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    leave(_run(parsed))
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        leave(_run(parsed))
+    except KeyboardInterrupt:
+        leave(INTERRUPTED)
 
 
 def _run(request: dict[str, Any]) -> int:
@@ -98,8 +101,6 @@ def _run(request: dict[str, Any]) -> int:
     task = loop.create_task(run_in_stack(program))
     try:
         loop.run_until_complete(asyncio.wait([task]))
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     failure = task.exception()
