@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from sandbox.supabase.deno import DENO, deno_environment, source_options
+from sandbox.supabase.deno import DENO, bundling_environment, source_options
 from sandbox.supabase.store import Bundle, Store
 
 BUNDLE_SECONDS = 120
@@ -76,7 +76,7 @@ async def _load(folder: Path, bundle: Bundle) -> None:
         *(str(DENO), "install", "--quiet", "--entrypoint", *source_options(folder, bundle.import_map_path)),
         str(folder / bundle.entrypoint_path),
         cwd=folder,
-        env=deno_environment(),
+        env=bundling_environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

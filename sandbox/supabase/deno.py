@@ -5,12 +5,19 @@ import sys
 from pathlib import Path
 
 DENO = Path(sys.executable).with_name("deno")
-# Nothing else of this machine's environment reaches a function: above all no credentials of its owner.
-PASSED_ON = ("PATH", "HOME", "DENO_DIR", "NPM_CONFIG_REGISTRY", "DENO_CERT", "SSL_CERT_FILE", "DENO_TLS_CA_STORE")
+# Nothing else of this machine's environment reaches a running function: above all no credentials of its owner.
+RUNNING = ("PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME")
+# Where and how this machine reaches the npm registry.
+DOWNLOADING = ("DENO_", "NPM_CONFIG_", "NODE_EXTRA_CA_CERTS", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
-def deno_environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"NO_COLOR": "1"}
+def running_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in RUNNING if name in os.environ} | {"NO_COLOR": "1"}
+
+
+def bundling_environment() -> dict[str, str]:
+    found = {name: value for name, value in os.environ.items() if name.upper().startswith(DOWNLOADING)}
+    return running_environment() | found
 
 
 def source_options(folder: Path, import_map_path: str) -> list[str]:

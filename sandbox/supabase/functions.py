@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.supabase.deno import DENO, deno_environment, source_options
+from sandbox.supabase.deno import DENO, running_environment, source_options
 from sandbox.supabase.store import Function, Store
 
 BOOT_SECONDS = 20
@@ -93,12 +93,12 @@ class Functions:
         secrets = {one.name: one.value for one in self._store.secrets.values()}
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(str(DENO), "run", "--quiet", "--no-prompt", "--no-check"),
+                *(str(DENO), "run", "--quiet", "--no-prompt", "--no-check", "--cached-only"),
                 *source_options(folder, function.import_map_path),
                 *("--allow-net", "--allow-env", "--allow-sys", f"--allow-read={folder}"),
                 str(folder / function.entrypoint_path),
                 cwd=folder,
-                env=deno_environment() | secrets | self._injected | {"DENO_SERVE_ADDRESS": f"tcp:127.0.0.1:{port}"},
+                env=running_environment() | secrets | self._injected | {"DENO_SERVE_ADDRESS": f"tcp:127.0.0.1:{port}"},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
