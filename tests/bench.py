@@ -84,7 +84,7 @@ def supabase(checkout: Checkout, *functions: str) -> None:
     done = subprocess.run(
         [
             *(str(checkout.state / "toolchain/bin/supabase"), "functions", "deploy", *functions),
-            *("--use-api", "--project-ref", "sandboxsandboxsandbo"),
+            *("--use-api", "--remote=sandboxsandboxsandbo", "--yes"),
         ],
         cwd=checkout.root,
         env=checkout.shell | checkout.environment,
