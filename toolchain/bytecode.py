@@ -4,9 +4,11 @@ Without it a preview compiles 600 modules each time (measured: imports of 2.3 s,
 installed file instead takes half a minute.
 """
 
+import compileall
 import contextlib
 import importlib
 import sys
+from pathlib import Path
 
 MODULES = (
     "grpc",
@@ -46,8 +48,15 @@ MODULES = (
 )
 
 
+ROOT = Path(__file__).resolve().parent.parent
+OWN = ("components", "operations", "sandbox", "toolchain")
+
+
 def main() -> None:
     sys.dont_write_bytecode = False
+    for folder in OWN:
+        compileall.compile_dir(ROOT / folder, quiet=1)
+    compileall.compile_file(ROOT / "settings.py", quiet=1)
     for name in MODULES:
         with contextlib.suppress(ImportError):  # a group that isn't installed; whoever needs it says so
             getattr(

@@ -116,6 +116,8 @@ def new_checkout() -> Generator[Checkout]:
     checkout = Checkout(root=folder / "project", state=folder / "state")
     _copy_sources(checkout.root)
     checkout.state.mkdir()
+    # As `make setup` leaves a clone.
+    checkout.run(".venv/bin/python", "-m", "compileall", "-q", "components", "operations", "sandbox", "settings.py")
     (checkout.state / "toolchain").symlink_to(_toolchain())
     try:
         yield checkout
