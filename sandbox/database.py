@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from sandbox.state import ROOT, SandboxError
 
@@ -27,7 +28,7 @@ LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes, macOS 103
 
 def dsn(folder: Path) -> str:
     """How to connect, whether it runs or not."""
-    return f"host={_socket_folder(folder)} user=postgres dbname=postgres"
+    return make_conninfo(host=str(_socket_folder(folder)), user="postgres", dbname="postgres")
 
 
 def is_running(folder: Path) -> bool:

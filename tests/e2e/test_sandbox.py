@@ -36,3 +36,13 @@ def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:
 
 def test_the_environment_file_is_closed_to_others(checkout: Checkout) -> None:
     assert (checkout.state / "sandbox.env").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_with_a_space_in_its_name_serves_as_well() -> None:
+    with new_checkout() as other:
+        elsewhere = {"PF_STATE": str(other.state / "with space")}
+        other.pf("sandbox", "up", environment=elsewhere)
+        try:
+            assert "down" not in other.pf("sandbox", "status", environment=elsewhere).stdout.partition("Not as")[0]
+        finally:
+            other.pf("sandbox", "down", environment=elsewhere)
