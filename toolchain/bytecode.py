@@ -49,7 +49,7 @@ MODULES = (
 
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = ("components", "operations", "sandbox", "toolchain")
+OWN = ("components", "gate", "operations", "sandbox", "toolchain")
 
 
 def main() -> None:
