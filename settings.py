@@ -7,7 +7,8 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self, cast
+from typing import Annotated, Literal, Self, cast
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import (
@@ -56,6 +57,7 @@ AccountId = Annotated[str, BeforeValidator(_digits), StringConstraints(pattern=r
 KeyId = Annotated[str, StringConstraints(pattern=r"^(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Emails = tuple[Email, ...]
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
 
 class _Model(BaseModel):
@@ -86,6 +88,22 @@ class NotificationEmails(_Model):
     info: Emails = ()
 
 
+class Hours(_Model):
+    """When major changes need no incident commander (C1)."""
+
+    time_zone: str = "UTC"
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("mon", "tue", "wed", "thu", "fri")
+    from_: Annotated[str, StringConstraints(pattern=CLOCK)] = Field(default="09:00", alias="from")
+    to: Annotated[str, StringConstraints(pattern=CLOCK)] = "17:00"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise PydanticCustomError("zone", "no time zone has that name; one is Europe/Berlin")
+        return name
+
+
 class Settings(BaseModel):
     """One stack's settings; field names are those of Pulumi.yaml's config schema."""
 
@@ -106,6 +124,8 @@ class Settings(BaseModel):
     notification_emails: Annotated[NotificationEmails, BeforeValidator(_from_json)] = NotificationEmails()
     contacts: Annotated[dict[str, Contact], BeforeValidator(_from_json)]
     log_retention_days: int = 365
+    protected_branch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]*$")] = ""
+    business_hours: Annotated[Hours, BeforeValidator(_from_json)] = Hours()
     aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(alias="aws:region")
     allowed_account_ids: Annotated[tuple[AccountId, ...], BeforeValidator(_from_json)] = Field(
         alias="aws:allowedAccountIds", min_length=1
@@ -226,6 +246,7 @@ _EXAMPLES = {
     "parker-flight:supabaseProjectRef": "<20 letters>",
     "parker-flight:keyRotationDays": "365",
     "parker-flight:logRetentionDays": "365",
+    "parker-flight:protectedBranch": "origin/main",
     "aws:region": "us-east-1",
     "aws:allowedAccountIds": "<12 digits>",
 }
@@ -238,6 +259,7 @@ def _is_empty(details: ErrorDetails) -> bool:
 def _siblings(key: str) -> list[str]:
     """The names that may stand beside a mistyped one."""
     models: dict[str, type[BaseModel]] = {
+        f"{NAMESPACE}:businessHours": Hours,
         f"{NAMESPACE}:contacts": Contact,
         f"{NAMESPACE}:existingKeyIds": ExistingKeyIds,
         f"{NAMESPACE}:notificationEmails": NotificationEmails,

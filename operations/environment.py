@@ -30,6 +30,9 @@ AWS_IDENTITIES = (
 # The engine takes any flag's default from PULUMI_OPTION_<FLAG>: one of them deletes protected keys, another drops the
 # policy pack. Skipped checkpoints lose state when the engine dies.
 ENGINE_OPTIONS = "PULUMI_OPTION_"
+# An absolute path: an empty value would mean no pack at all.
+POLICY_PACK = f"{ENGINE_OPTIONS}POLICY_PACK"
+PACK = Path(__file__).resolve().parent.parent / "policies"
 EMPTIED = " (this shell sets it to nothing)"
 DANGEROUS = frozenset({"PULUMI_SKIP_CHECKPOINTS"})
 ENGINE_DEFAULTS = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
@@ -49,6 +52,10 @@ class Environment(BaseModel):
     pf_stack: str = Field(default="", description="the stack that `pf` works on when no --stack is given")
     pf_state: str = Field(default="", description="the folder for state files")
     pf_cache: str = Field(default="", description="the machine's cache for built tools")
+    pf_approvals: str = Field(default="", description="the folder of signers and approvals")
+    pf_emergency: str = Field(default="", description="whether an open incident takes the place of approvals")
+    github_actor: str = Field(default="", description="who started the CI job")
+    pulumi_option_policy_pack: str = Field(default="", description="the policy pack")
     pf_python: str = Field(default="", description="the Python that deploys the functions")
 
     aws_region: str = Field(default="", description="the AWS region")
@@ -119,6 +126,7 @@ def load(stack: str, state: Path, process: Mapping[str, str], needs: Iterable[st
         if not name.startswith(ENGINE_OPTIONS) and name not in DANGEROUS
     }
     variables["PATH"] = _with_tools(state, variables.get("PATH", ""))
+    variables[POLICY_PACK] = str(PACK)
     values = {name: value for name, value in variables.items() if value}
     malformed: set[str] = set()
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sandbox import database, environment
+from sandbox import database, environment, people
 from sandbox.processes import Server, end_all
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
@@ -88,6 +88,7 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
             _clear(state)
         _start(state)
         install(state.folder("pulumi-home"))
+        people.ensure(state)
         environment.write(state, Credentials.load_or_create(state.folder("supabase")))
 
 

@@ -95,7 +95,9 @@ def test_a_malformed_token_is_named_and_never_shown(tmp_path: Path, variables: d
 def test_no_option_of_the_engine_comes_in_from_outside(tmp_path: Path) -> None:
     process = {"PULUMI_OPTION_IGNORE_PROTECT": "true", "PULUMI_OPTION_POLICY_PACK": "", "PULUMI_SKIP_CHECKPOINTS": "1"}
     handed = load("sandbox", tmp_path, process, ()).variables
-    assert not handed.keys() & process.keys()
+    assert {name: handed[name] for name in handed.keys() & process.keys()} == {
+        "PULUMI_OPTION_POLICY_PACK": str(ROOT / "policies")
+    }
 
 
 def test_the_tools_of_the_project_come_first(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What git says about the program that is to be deployed: who wrote it, and whether it was reviewed."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+APPROVALS = "approvals"
+SECONDS = 10
+
+
+class GitError(Exception):
+    """Git can't answer; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commits:
+    """The program's folder in its git repository."""
+
+    folder: Path
+
+    def _git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[bytes]:
+        git = shutil.which("git")
+        if git is None:
+            raise GitError("git is not on PATH: install it")
+        try:
+            done = subprocess.run(
+                [git, "-C", str(self.folder), *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise GitError(f"`git {arguments[0]}` did not answer within {SECONDS} s") from None
+        if done.returncode not in codes:
+            raise GitError(f"`git {' '.join(arguments)}` failed: {done.stderr.decode(errors='replace').strip()}")
+        return done
+
+    def head(self) -> str:
+        """The commit of this folder; empty outside a repository (an unpacked release)."""
+        if shutil.which("git") is None:
+            return ""
+        done = self._git("rev-parse", "--show-prefix", "HEAD", codes=(0, 128))
+        lines = done.stdout.decode().splitlines()
+        # A folder inside another repository would give that one's commit.
+        return lines[1] if done.returncode == 0 and len(lines) == 2 and not lines[0] else ""
+
+    def authors(self, since: str) -> frozenset[str]:
+        """Who wrote the change (e-mail addresses); commits that only add approvals don't count."""
+        head = self.head()
+        if not head:
+            return frozenset()
+        known = since and self._git("cat-file", "-e", f"{since}^{{commit}}", codes=(0, 1, 128)).returncode == 0
+        which = [f"{since}..{head}"] if known else ["-1", head]
+        done = self._git("log", "--format=%ae", *which, "--", ".", f":(exclude){APPROVALS}")
+        return frozenset(done.stdout.decode(errors="replace").lower().split())
+
+    def is_on(self, branch: str) -> bool:
+        """Whether this very program, with nothing uncommitted, is on the branch."""
+        head = self.head()
+        changed = ["status", "--porcelain", "--untracked-files=normal", "--", ".", f":(exclude){APPROVALS}"]
+        return bool(head) and not self._git(*changed).stdout.strip() and self.has(branch, head)
+
+    def has(self, branch: str, commit: str) -> bool:
+        """Whether the branch contains the commit.
+
+        Raises: GitError for a branch that this clone doesn't have.
+        """
+        if self._git("rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}", codes=(0, 1)).returncode:
+            raise GitError(f"this clone has no {branch}: git fetch origin")
+        return self._git("merge-base", "--is-ancestor", commit, branch, codes=(0, 1, 128)).returncode == 0
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """A file as that commit has it."""
+        done = self._git("show", f"{commit}:{path}", codes=(0, 128))
+        return done.stdout if done.returncode == 0 else None

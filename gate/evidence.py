@@ -1,0 +1,205 @@
+"""Gathers what a decision is made from: settings, records, signers, approvals, withdrawals. Shared by the policy pack
+and the operations tool, so that what people are shown is what the pack will judge.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+import rfc8785
+
+from gate.commits import APPROVALS, Commits, GitError
+from gate.decision import Change, Identity, Known, Signed
+from gate.folder import Filed, Folder
+from gate.hours import DAYS, BusinessHours
+from gate.receipt import ReceiptError
+from gate.records import Records
+from gate.signature import VerifierError
+from gate.state import State, StateError
+from gate.statement import StatementError
+from gate.store import StoreError, of_backend
+from gate.surface import Surface, SurfaceError
+from gate.trust import TrustError, TrustFiles, in_force
+
+NAMESPACE = "parker-flight"
+EMERGENCY = "PF_EMERGENCY"
+FOLDER = "PF_APPROVALS"
+DEFAULT_HOURS = {"timeZone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
+
+
+class EvidenceError(Exception):
+    """Something that the decision needs can't be read."""
+
+
+# Whatever of these happens, the gate stays closed.
+CLOSED = (
+    EvidenceError,
+    GitError,
+    OSError,
+    ReceiptError,
+    StateError,
+    StatementError,
+    StoreError,
+    SurfaceError,
+    TrustError,
+    VerifierError,
+    rfc8785.CanonicalizationError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """The approval gate of one stack, as this checkout and environment have it."""
+
+    identity: Identity
+    root: Path  # of the program
+    branch: str  # the protected one, where the stack has one
+    business_hours: Mapping[str, Any]  # timeZone, days, from, to
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def stack(self) -> str:
+        return self.identity.stack
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The gate's own settings: part of the surface, so that nobody loosens them unseen."""
+        return {"protectedBranch": self.branch, "businessHours": DEFAULT_HOURS | dict(self.business_hours)}
+
+    @cached_property
+    def hours(self) -> BusinessHours:
+        """Raises: EvidenceError."""
+        hours = DEFAULT_HOURS | dict(self.business_hours)
+        try:
+            days = frozenset(DAYS[DAYS.index(str(day))] for day in cast("list[object]", hours["days"]))
+            closes = str(hours["to"])
+            return BusinessHours(
+                zone=ZoneInfo(str(hours["timeZone"])),
+                days=days,
+                opens=time.fromisoformat(str(hours["from"])),
+                closes=time() if closes == "24:00" else time.fromisoformat(closes),
+            )
+        except (ValueError, TypeError, ZoneInfoNotFoundError) as error:
+            raise EvidenceError(f"{NAMESPACE}:businessHours can't be used: {error}") from error
+
+    @property
+    def folder(self) -> Path:
+        """Where signers, statements and withdrawals are: in the repository, unless the environment says another."""
+        named = self.environment.get(FOLDER)
+        return Path(named) if named else self.root / APPROVALS
+
+    @cached_property
+    def commits(self) -> Commits:
+        return Commits(folder=self.root)
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(of_backend(self.environment.get("PULUMI_BACKEND_URL", ""), self.identity.project, self.stack))
+
+    @property
+    def runtime_folder(self) -> Path:
+        """What a preview leaves on this machine."""
+        state = self.environment.get("PF_STATE")
+        return (Path(state) if state else self.root / ".state") / "gate" / self.stack
+
+    @property
+    def receipt(self) -> Path:
+        return self.runtime_folder / "preview.json"
+
+    def deployed(self, state: State) -> Surface:
+        """The surface that is deployed; a state knows nothing of the gate's settings, its record does.
+
+        Raises: StoreError, SurfaceError.
+        """
+        live = self.records.live()
+        settings = self.records.surface(live.surface).settings if live else {}
+        return Surface.of(state.entries, settings)
+
+    def change(self, *, surface: Surface, state: Surface, release: str, pack: str) -> Change:
+        """Raises: GitError, TrustError, StoreError."""
+        live = self.records.live()
+        actor = self.environment.get("GITHUB_ACTOR", "").lower()
+        return Change(
+            identity=self.identity,
+            surface=surface,
+            state=state,
+            release=release,
+            signers=TrustFiles.of_folder(self.folder).digest,
+            pack=pack,
+            reviewed=not self.branch or self.commits.is_on(self.branch),
+            excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),
+            emergency=bool(self.environment.get(EMERGENCY)),
+            now=datetime.now(UTC),
+        )
+
+    def known(self, surface: Surface) -> Known:
+        """Raises: TrustError, StoreError, StatementError, EvidenceError."""
+        live = self.records.live()
+        filed = Folder(self.folder, self.stack)
+        approvals, damaged = filed.approvals()
+        incidents, damaged_incidents = filed.incidents()
+        return Known(
+            live=live,
+            live_surface=self.records.surface(live.surface) if live else Surface(),
+            before=self.records.applied(surface.digest),
+            trust=in_force(self.records, self.folder, self.commits, self.branch),
+            hours=self.hours,
+            surfaces=self._bases({one.statement.base for one in approvals}),
+            approvals=[_signed(one) for one in approvals],
+            incidents=[_signed(one) for one in incidents if not filed.closed(one.statement.id)],
+            damaged=tuple(str(error) for error in (*damaged, *damaged_incidents)),
+            withdrawn={one.digest: one.reason for one in filed.withdrawn().values()} | self.records.withdrawn(),
+        )
+
+    def _bases(self, digests: set[str]) -> dict[str, Surface]:
+        """For naming what moved; one that the records don't have can't be named."""
+        found: dict[str, Surface] = {}
+        for digest in digests:
+            try:
+                found[digest] = self.records.surface(digest)
+            except StoreError:
+                continue
+        return found
+
+
+def of_environment(root: Path, environment: Mapping[str, str] = os.environ) -> Gate:
+    """The gate as a policy pack finds it: the engine's host names project, stack and config.
+
+    Read leniently, since a rollback brings a program of before, whose config is judged by the gate of today.
+    """
+    config = cast("dict[str, str]", json.loads(environment.get("PULUMI_CONFIG", "{}")))
+
+    def setting(name: str) -> str:
+        return str(config.get(f"{NAMESPACE}:{name}", ""))
+
+    return Gate(
+        identity=Identity(
+            project=environment.get("PULUMI_PROJECT", ""),
+            stack=environment.get("PULUMI_STACK", "").rpartition("/")[2],
+            account=setting("awsAccountId"),
+            region=config.get("aws:region", ""),
+            supabase_ref=setting("supabaseProjectRef"),
+        ),
+        root=root,
+        branch=setting("protectedBranch"),
+        business_hours=cast("dict[str, Any]", json.loads(setting("businessHours") or "{}")),
+        environment=environment,
+    )
+
+
+def _signed(filed: "Filed[Any]") -> "Signed[Any]":
+    """The role that a signature claims stands in its file's name; verifying it says whether that is true."""
+    prefix = f"{filed.path.name}."
+    return Signed(
+        name=filed.path.name,
+        statement=filed.statement,
+        message=filed.statement.content,
+        signatures=[(file.name.removeprefix(prefix).partition(".")[0], file) for file in filed.signatures],
+    )

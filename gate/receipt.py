@@ -1,0 +1,142 @@
+"""What a preview leaves for the update of the same run: which surface it saw, on which state, from which program.
+
+It stops accidents (an update without its preview, another program, a state that moved on), not people: whoever may
+write the state folder can forge it. What it says is judged again at the update, by the same approvals.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gate.canonical import digest
+from gate.surface import Surface, SurfaceError
+
+FRESH = timedelta(minutes=60)  # a person reads the preview, then says yes
+# Flags with which a preview sees a part of the stack only.
+PARTIAL = (
+    "--target",
+    "-t",
+    "--target-replace",
+    "--exclude",
+    "--replace",
+    "--target-dependents",
+    "--exclude-dependents",
+)
+PROGRAM_FOLDERS = ("components", "gate", "policies")
+PROGRAM_FILES = ("__main__.py", "settings.py", "Pulumi.yaml", "uv.lock")
+
+
+class ReceiptError(Exception):
+    """No receipt that this update may go by; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One call of the engine: a preview and its update share it, two calls never do."""
+
+    id: str
+    partial: bool  # it was told to look at a part of the stack only
+
+
+def this_run() -> Run:
+    """By the engine's process, the nearest `pulumi` above this one."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,lstart=,args="],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
+    )
+    processes: dict[int, tuple[int, str, list[str]]] = {}
+    for line in listed.stdout.splitlines():
+        words = line.split()
+        if len(words) > 7:
+            processes[int(words[0])] = (int(words[1]), " ".join(words[2:7]), words[7:])
+    pid = os.getpid()
+    while pid in processes:
+        parent, started, arguments = processes[pid]
+        if Path(arguments[0]).name == "pulumi":
+            # The process number and start, not the arguments: a person's message may stand there.
+            return Run(id=f"{pid} {started}", partial=any(_is_partial(word) for word in arguments))
+        pid = parent
+    raise ReceiptError("the engine's process was not found above the policy pack's")
+
+
+def _is_partial(word: str) -> bool:
+    return word.partition("=")[0] in PARTIAL
+
+
+def program_digest(folder: Path, stack: str) -> str:
+    """Changes with the program, the gate, the stack's config and the locked packages."""
+    hashed = hashlib.sha256()
+    for file in _program_files(folder, stack):
+        hashed.update(
+            f"{file.relative_to(folder).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+        )
+    return hashed.hexdigest()
+
+
+def _program_files(folder: Path, stack: str) -> Iterator[Path]:
+    names = (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")
+    yield from (folder / name for name in sorted(names) if (folder / name).is_file())
+    for name in PROGRAM_FOLDERS:
+        yield from sorted(file for file in (folder / name).rglob("*") if file.is_file() and file.suffix != ".pyc")
+
+
+def release_digest(program: str, functions: Sequence[str]) -> str:
+    """What a hotfix is approved by: the whole program and the content of the functions."""
+    return digest({"program": program, "functions": sorted(functions)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed."""
+
+    run: str
+    program: str
+    state: str
+    surface: Surface
+    release: str
+    at: datetime
+
+    def write(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f".{file.name}-{os.getpid()}")
+        content = asdict(self) | {
+            "surface": self.surface.as_json(),
+            "digest": self.surface.digest,
+            "at": self.at.astimezone(UTC).isoformat(),
+        }
+        unfinished.write_text(json.dumps(content, sort_keys=True))
+        unfinished.replace(file)
+
+    @classmethod
+    def read(cls, file: Path) -> "Receipt":
+        """Raises: ReceiptError."""
+        try:
+            content: dict[str, Any] = json.loads(file.read_text())
+            surface = Surface.from_json(content.pop("surface"), content.pop("digest"))
+            return cls(**(content | {"surface": surface, "at": datetime.fromisoformat(content["at"])}))
+        except FileNotFoundError:
+            raise ReceiptError("no preview came before this update") from None
+        except (OSError, ValueError, KeyError, TypeError, SurfaceError) as error:
+            raise ReceiptError(f"the preview's receipt {file} can't be read ({error})") from error
+
+    def check(self, *, run: str, program: str, state: str, now: datetime) -> None:
+        """Raises: ReceiptError unless it is this run's, of this program and state, and fresh."""
+        if self.run != run:
+            raise ReceiptError("no preview came before this update in the same run")
+        if self.program != program:
+            raise ReceiptError("the program, its config or its packages changed after the preview")
+        if self.state != state:
+            raise ReceiptError("the stack's state changed after the preview")
+        if not timedelta() <= now - self.at <= FRESH:
+            raise ReceiptError(
+                f"the preview is from {self.at:%Y-%m-%d %H:%M} UTC, it counts for {FRESH.seconds // 60} min"
+            )

@@ -1,0 +1,111 @@
+"""What the store holds: which surface is live, which were applied before, and the signers that are in force."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from gate.store import Store, StoreError
+from gate.surface import Surface, SurfaceError
+
+LIVE = "live.json"
+TRUST = "trust.json"
+WITHDRAWN = "withdrawn.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A surface that was applied under the gate."""
+
+    surface: str  # its digest
+    signers: str  # digest of the signers that were in force from then on
+    commit: str  # of the program; empty outside a git repository
+    at: datetime  # when the approval that allowed it was first used
+    incident: str = ""  # the incident that took the place of an approval
+    release: str = ""  # of the functions
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustRoot:
+    """The first signers, confirmed once by a person before anything was approved."""
+
+    signers: str
+    commit: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Records:
+    """Typed reading and writing. A record that can't be read counts as damage, never as absent."""
+
+    store: Store
+
+    def live(self) -> Applied | None:
+        return self._applied(LIVE)
+
+    def applied(self, surface: str) -> Applied | None:
+        """When that surface was last applied, if it ever was."""
+        return self._applied(f"applied/{surface}.json")
+
+    def trust_root(self) -> TrustRoot | None:
+        found = self._get(TRUST)
+        return None if found is None else TrustRoot(**found)
+
+    def confirm(self, root: TrustRoot, signers: bytes) -> bool:
+        """Write the trust root; False where one stands already."""
+        self.store.put(f"signers/{root.signers}.json", signers)
+        return self.store.put_new(TRUST, _bytes(root))
+
+    def surface(self, digest: str) -> Surface:
+        """Raises: StoreError where it is missing or is not what its digest says."""
+        if not digest:
+            return Surface()
+        name = f"surfaces/{digest}.json"
+        content = self.store.get(name)
+        if content is None:
+            raise StoreError(f"{name} is missing from the gate's records")
+        try:
+            return Surface.from_json(json.loads(content), digest)
+        except (ValueError, SurfaceError) as error:
+            raise StoreError(f"{name} in the gate's records is damaged: {error}") from error
+
+    def signers(self, digest: str) -> bytes | None:
+        """The trust files of that digest; the caller holds them against it."""
+        return self.store.get(f"signers/{digest}.json")
+
+    def write(self, applied: Applied, surface: Surface, signers: bytes) -> None:
+        """Last of all the pointer: a crash before leaves the record before in force."""
+        self.store.put_new(f"surfaces/{applied.surface}.json", json.dumps(surface.as_json(), sort_keys=True).encode())
+        self.store.put(f"signers/{applied.signers}.json", signers)
+        self.store.put(f"applied/{applied.surface}.json", _bytes(applied))
+        self.store.put(LIVE, _bytes(applied))
+
+    def withdrawn(self) -> dict[str, str]:
+        """Digests that count no more, with the reason."""
+        content = self.store.get(WITHDRAWN)
+        try:
+            return {} if content is None else cast("dict[str, str]", json.loads(content))
+        except ValueError as error:
+            raise StoreError(f"{WITHDRAWN} in the gate's records is damaged: restore it from a backup") from error
+
+    def withdraw(self, digest: str, reason: str) -> None:
+        content = self.withdrawn() | {digest: reason}
+        self.store.put(WITHDRAWN, json.dumps(content, sort_keys=True).encode())
+
+    def _applied(self, name: str) -> Applied | None:
+        found = self._get(name)
+        return None if found is None else Applied(**found)
+
+    def _get(self, name: str) -> dict[str, Any] | None:
+        content = self.store.get(name)
+        if content is None:
+            return None
+        try:
+            found = cast("dict[str, Any]", json.loads(content))
+            return found | {"at": datetime.fromisoformat(found["at"])}
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{name} in the gate's records is damaged ({error}): restore it from a backup") from error
+
+
+def _bytes(record: Applied | TrustRoot) -> bytes:
+    return json.dumps(asdict(record) | {"at": record.at.astimezone(UTC).isoformat()}, sort_keys=True).encode()

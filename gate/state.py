@@ -1,0 +1,84 @@
+"""The state as the engine's backend has it now, read by `pulumi stack export`, which no lock keeps out."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gate.surface import Entry, Resource, entry, identities
+
+SECONDS = 60
+
+
+class StateError(Exception):
+    """The state can't be read; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What is deployed, and what an interrupted update left undone."""
+
+    resources: tuple[Resource, ...] = ()
+    pending: tuple[str, ...] = ()  # URNs
+
+    @property
+    def identities(self) -> dict[str, str]:
+        return identities(self.resources)
+
+    @property
+    def entries(self) -> list[Entry]:
+        known = self.identities
+        return [entry(resource, known) for resource in self.resources if not resource.is_harmless]
+
+    @classmethod
+    def of_export(cls, exported: Mapping[str, Any]) -> "State":
+        deployment: Mapping[str, Any] = exported.get("deployment") or {}
+        return cls(
+            resources=tuple(_resource(one) for one in deployment.get("resources", ()) if not one.get("delete")),
+            pending=tuple(str(one["resource"]["urn"]) for one in deployment.get("pending_operations", ())),
+        )
+
+
+def _resource(exported: Mapping[str, Any]) -> Resource:
+    return Resource(
+        urn=str(exported["urn"]),
+        type=str(exported["type"]),
+        inputs=exported.get("inputs", {}),
+        protect=bool(exported.get("protect")),
+        provider=str(exported.get("provider", "")).rpartition("::")[0],
+        outputs=exported.get("outputs", {}),
+    )
+
+
+def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
+    """The stack's state; empty where the backend has no such stack yet.
+
+    Raises: StateError.
+    """
+    pulumi = shutil.which("pulumi", path=environment.get("PATH", os.defpath))
+    if pulumi is None:
+        raise StateError("`pulumi` is not on PATH")
+    try:
+        done = subprocess.run(
+            [pulumi, "stack", "export", "--stack", stack, "--non-interactive", "--color", "never"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise StateError(f"`pulumi stack export` did not end within {SECONDS} s") from None
+    if done.returncode:
+        if "no stack named" in done.stderr:
+            return State()
+        raise StateError(f"`pulumi stack export` failed: {done.stderr.strip()}")
+    try:
+        return State.of_export(json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"`pulumi stack export` printed no state ({type(error).__name__}: {error})") from error

@@ -1,0 +1,148 @@
+"""Where the gate remembers what was approved and applied: beside the engine's state, in the same backend.
+
+A folder for `file://` backends, a prefix in the same bucket for `s3://`. Whoever can write there can forge what stands
+there, so nothing here approves anything by itself: a signed statement always has to go with it.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+FOLDER = ".parker-flight"
+
+
+class StoreError(Exception):
+    """The store can't be read or written; the message says where and what to do."""
+
+
+class Store(Protocol):
+    """Small named objects of one stack."""
+
+    def get(self, name: str) -> bytes | None: ...
+
+    def put(self, name: str, content: bytes) -> None: ...
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """Write what isn't there yet, in one step; False where it is."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderStore:
+    """A folder on this machine; each object is written whole or not at all."""
+
+    folder: Path
+
+    def get(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{error.filename}: {error.strerror}") from error
+
+    def put(self, name: str, content: bytes) -> None:
+        self._write(name, content, os.replace)
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        try:
+            self._write(name, content, os.link)
+        except FileExistsError:
+            return False
+        return True
+
+    def _write(self, name: str, content: bytes, place: Any) -> None:
+        target = self.folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".unfinished-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                place(unfinished, target)
+            finally:
+                with suppress(FileNotFoundError):  # `replace` has moved it away
+                    Path(unfinished).unlink()
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise StoreError(f"{target} can't be written: {error.strerror}. Free space or mend the rights") from error
+
+
+class BucketStore:
+    """A prefix of the S3 bucket that holds the state."""
+
+    def __init__(self, bucket: str, prefix: str, options: Mapping[str, str]) -> None:
+        import botocore.session  # 0.2 s that only an S3 backend has to pay
+        from botocore.config import Config
+
+        style: Any = {"addressing_style": "path"} if options.get("s3ForcePathStyle") == "true" else {}
+        session = botocore.session.Session(profile=options.get("profile"))
+        self._bucket = bucket
+        self._prefix = prefix
+        self._client: Any = session.create_client(
+            "s3",
+            region_name=options.get("region"),
+            endpoint_url=options.get("endpoint"),
+            config=Config(s3=style, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4}),
+        )
+
+    def get(self, name: str) -> bytes | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise self._failed(name, error) from error
+        except BotoCoreError as error:
+            raise self._failed(name, error) from error
+
+    def put(self, name: str, content: bytes) -> None:
+        self._put(name, content)
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        return self._put(name, content, IfNoneMatch="*")
+
+    def _put(self, name: str, content: bytes, **condition: str) -> bool:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+                return False
+            raise self._failed(name, error) from error
+        except BotoCoreError as error:
+            raise self._failed(name, error) from error
+        return True
+
+    def _failed(self, name: str, error: Exception) -> StoreError:
+        return StoreError(f"s3://{self._bucket}/{self._prefix}{name}: {error}. Do these credentials reach the bucket?")
+
+
+def of_backend(url: str, project: str, stack: str) -> Store:
+    """The store that belongs to a stack of the engine's backend (PULUMI_BACKEND_URL).
+
+    Raises: StoreError for a backend that can't hold it.
+    """
+    parts = urlsplit(url)
+    stack = stack.rpartition("/")[2]
+    if parts.scheme == "file":
+        path = url.removeprefix("file://").partition("?")[0]
+        return FolderStore(folder=Path(path).expanduser() / FOLDER / project / stack)
+    if parts.scheme == "s3":
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        return BucketStore(parts.netloc, f"{prefix}{FOLDER}/{project}/{stack}/", options)
+    raise StoreError(
+        f"PULUMI_BACKEND_URL is {url or 'not set'!r}: the gate keeps its records in file:// and s3:// backends only"
+    )

@@ -1,0 +1,123 @@
+"""The stack's approval gate as `pf` asks it: the same evidence and the same decision as in the policy pack."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from gate.decision import Change, Identity, Known, Verdict, decide
+from gate.evidence import CLOSED, Gate
+from gate.receipt import Receipt, ReceiptError, program_digest
+from gate.state import read
+from gate.surface import Surface
+from operations.engine import Engine, EngineError
+from operations.environment import PACK
+from operations.errors import ExitCode, OperationError
+from operations.output import say
+from operations.stack import Stack
+
+
+@contextmanager
+def judged() -> Generator[None]:
+    """What the gate can't read is refused, with its own message."""
+    try:
+        yield
+    except CLOSED as error:
+        message, _, cure = str(error).partition(": ./pf")
+        raise OperationError(message, f"./pf{cure}" if cure else "") from error
+
+
+def gate_of(stack: Stack) -> Gate:
+    settings = stack.settings
+    project: dict[str, str] = yaml.safe_load((stack.root / "Pulumi.yaml").read_text())
+    return Gate(
+        identity=Identity(
+            project=project["name"],
+            stack=stack.name,
+            account=settings.aws_account_id,
+            region=settings.aws_region,
+            supabase_ref=settings.supabase_project_ref,
+        ),
+        root=stack.root,
+        branch=settings.protected_branch,
+        business_hours=settings.business_hours.model_dump(by_alias=True, mode="json"),
+        environment={**stack.variables, "PF_STATE": str(stack.state)},
+    )
+
+
+def pack_version() -> str:
+    """The policy pack's, which an approval names."""
+    described: dict[str, str] = yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())
+    return described["version"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A change as its preview showed it, and what the gate says of it now."""
+
+    gate: Gate
+    receipt: Receipt
+    change: Change
+    known: Known
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        return decide(self.change, self.known)
+
+    @property
+    def base(self) -> Surface:
+        """What an approval given now is read against: what is deployed, which is what is live unless it drifted."""
+        return self.change.state
+
+
+def look(stack: Stack, engine: Engine) -> Look:
+    """By the last preview if neither the program nor the state has moved since, else by a new one."""
+    gate = gate_of(stack)
+    with judged():
+        deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
+        receipt = _fresh(gate, deployed)
+        if receipt is None:
+            say(f"previewing {stack.name}")
+            receipt = _preview(gate, engine)
+        return looked(gate, receipt, deployed)
+
+
+def looked(gate: Gate, receipt: Receipt, deployed: Surface) -> Look:
+    """Raises: what `judged` catches."""
+    change = gate.change(surface=receipt.surface, state=deployed, release=receipt.release, pack=pack_version())
+    return Look(gate=gate, receipt=receipt, change=change, known=gate.known(receipt.surface))
+
+
+def _fresh(gate: Gate, deployed: Surface) -> Receipt | None:
+    try:
+        receipt = Receipt.read(gate.receipt)
+    except ReceiptError:
+        return None
+    same = receipt.program == program_digest(gate.root, gate.stack) and receipt.state == deployed.digest
+    return receipt if same else None
+
+
+def _preview(gate: Gate, engine: Engine) -> Receipt:
+    """A denial is an answer here: it leaves a receipt as well."""
+    gate.receipt.unlink(missing_ok=True)
+    engine.select()
+    failed = ""
+    try:
+        engine.read("preview")
+    except EngineError as error:
+        failed = error.message
+    try:
+        return Receipt.read(gate.receipt)
+    except ReceiptError as error:
+        raise OperationError(
+            f"the preview failed before anything could be judged:\n{failed or error}", code=ExitCode.FAILED
+        ) from error
+
+
+def default_key() -> Path:
+    """The SSH key that a person signs with when they name none."""
+    return Path(os.environ.get("HOME", "~")).expanduser() / ".ssh/id_ed25519"

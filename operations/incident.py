@@ -1,0 +1,128 @@
+"""Incidents: the incident commander's signed word that there is an emergency; it takes the place of approvals (C1)."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from gate.decision import COMMANDER
+from gate.folder import Folder
+from gate.signature import SignatureRefused, SigningError, sign, verify
+from gate.statement import Closure, Incident
+from gate.trust import Trust, in_force
+from operations.approve import confirmed, fingerprint_of
+from operations.errors import OperationError
+from operations.gate import gate_of, judged
+from operations.stack import Stack
+
+LONGEST_HOURS = 4
+
+
+class IncidentState(BaseModel):
+    """`pf incident status --json`, one entry an incident."""
+
+    id: str
+    reason: str
+    opened_by: str
+    opened_at: datetime
+    expires: datetime
+    open: bool
+    detail: str
+
+
+def _trust(stack: Stack) -> Trust:
+    gate = gate_of(stack)
+    return in_force(gate.records, gate.folder, gate.commits, gate.branch)
+
+
+def open_incident(stack: Stack, *, key: Path, reason: str, hours: float, confirm: str) -> Incident:
+    """Raises: OperationError unless the key is an incident commander's."""
+    gate = gate_of(stack)
+    now = datetime.now(UTC).replace(microsecond=0)
+    with judged():
+        trust = _trust(stack)
+        signer = trust.signers.of_fingerprint(fingerprint_of(key))
+        if signer is None or COMMANDER not in signer.roles:
+            may = ", ".join(one.principal for one in trust.signers.signers if COMMANDER in one.roles) or "nobody"
+            raise OperationError(f"{key} is no incident commander's key", f"Who may open an incident: {may}")
+        try:
+            incident = Incident(
+                project=gate.identity.project,
+                stack=stack.name,
+                account=gate.identity.account,
+                region=gate.identity.region,
+                supabase_ref=gate.identity.supabase_ref,
+                id=f"{now:%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}",
+                reason=reason,
+                opened_by=signer.principal,
+                opened_at=now,
+                expires=now + timedelta(hours=hours),
+            )
+        except ValueError as error:
+            problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
+            raise OperationError(f"this can't be stated: {problems or error}") from error
+        confirmed(stack.name, confirm, f"Type the stack's name ({stack.name}) to open an incident for it: ")
+        try:
+            armoured, signature = sign(
+                incident.content, key, COMMANDER, signers=trust.signers, revoked=trust.revoked, at=now
+            )
+        except (SigningError, SignatureRefused) as error:
+            raise OperationError(f"not signed: {error}") from error
+        folder = Folder(gate.folder, stack.name)
+        folder.write(incident)
+        folder.write_signature(incident, signature, armoured)
+    return incident
+
+
+def close(stack: Stack, identity: str, *, reason: str, by: str) -> None:
+    """Anyone may: it can only restrict."""
+    folder = Folder(gate_of(stack).folder, stack.name)
+    with judged():
+        known = {one.statement.id for one in folder.incidents()[0]}
+        if identity not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise OperationError(f"there is no incident {identity!r}; there is: {names}", "./pf incident status")
+        if folder.closed(identity):
+            return
+        now = datetime.now(UTC).replace(microsecond=0)
+        folder.write(Closure(stack=stack.name, incident=identity, reason=reason, by=by, at=now))
+
+
+def status(stack: Stack) -> list[IncidentState]:
+    """All of them, the newest first."""
+    gate = gate_of(stack)
+    folder = Folder(gate.folder, stack.name)
+    now = datetime.now(UTC)
+    with judged():
+        trust = _trust(stack)
+        return [
+            IncidentState(
+                id=one.statement.id,
+                reason=one.statement.reason,
+                opened_by=one.statement.opened_by,
+                opened_at=one.statement.opened_at,
+                expires=one.statement.expires,
+                open=not (why := _why_not(folder, one.statement, one.signatures, trust, now)),
+                detail=why or "open",
+            )
+            for one in reversed(folder.incidents()[0])
+        ]
+
+
+def _why_not(folder: Folder, incident: Incident, signatures: tuple[Path, ...], trust: Trust, now: datetime) -> str:
+    if folder.closed(incident.id):
+        return "closed"
+    if now >= incident.expires:
+        return "its time is over"
+    refused = "not signed"
+    for file in signatures:
+        try:
+            verify(
+                incident.content, file, signers=trust.signers, revoked=trust.revoked, role=COMMANDER, at=now
+            )
+        except SignatureRefused as error:
+            refused = str(error)
+        else:
+            return ""
+    return refused

@@ -1,0 +1,43 @@
+"""The trust root: who may approve the first deployment, confirmed once by a person who has compared the keys."""
+
+from datetime import UTC, datetime
+
+from gate.records import TrustRoot
+from gate.signers import Signers
+from gate.trust import SIGNERS, TrustFiles, in_force
+from operations.approve import confirmed
+from operations.errors import OperationError
+from operations.gate import gate_of, judged
+from operations.output import say
+from operations.stack import Stack
+
+
+def confirm(stack: Stack, given: str) -> bool:
+    """Whether they had to be confirmed. Later changes of the signers are approved by the signers before them."""
+    gate = gate_of(stack)
+    with judged():
+        files = TrustFiles.of_folder(gate.folder)
+        signers = Signers.parse(files.signers.encode(), str(gate.folder / SIGNERS))
+        record = gate.records.live() or gate.records.trust_root()
+        if record is not None:
+            if record.signers == files.digest:
+                return False
+            raise OperationError(
+                f"the signers of {stack.name} were confirmed on {record.at:%Y-%m-%d}; these are others",
+                f"A change of the signers is approved like any other: ./pf approve --stack {stack.name}",
+            )
+        say(f"Who may approve changes of {stack.name}; compare each key with its owner, not by this file:")
+        for one in signers.signers:
+            say(f"  {one.principal}: {', '.join(one.roles)}\n    {one.fingerprint}")
+        confirmed(stack.name, given, f"Type the stack's name ({stack.name}) to confirm them: ")
+        root = TrustRoot(signers=files.digest, commit=gate.commits.head(), at=datetime.now(UTC))
+        if not gate.records.confirm(root, files.as_bytes()):
+            raise OperationError("somebody else has just confirmed them", f"./pf signers list --stack {stack.name}")
+    return True
+
+
+def listed(stack: Stack) -> Signers:
+    """Those in force."""
+    gate = gate_of(stack)
+    with judged():
+        return in_force(gate.records, gate.folder, gate.commits, gate.branch).signers

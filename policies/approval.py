@@ -1,0 +1,226 @@
+"""The approval gate inside the policy pack: it sees what the engine is about to do and refuses what nobody approved.
+
+In a preview it judges the whole surface. In an update it judges at the stack's own resource, which comes before all
+others, by the receipt of this run's preview; then it holds each resource against its entry when its turn comes. When
+everything is done it records what is live. Whatever it can't read or verify is a denial.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.proto import analyzer_pb2
+
+from gate.decision import Kind, Verdict, decide
+from gate.evidence import CLOSED, Gate
+from gate.explain import denial
+from gate.receipt import Receipt, program_digest, release_digest, this_run
+from gate.records import Applied
+from gate.state import State, read
+from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, stable_urn
+from gate.trust import TrustFiles
+
+
+class Denied(Exception):  # noqa: N818 - an outcome, not an error
+    """The gate's answer is no."""
+
+
+@contextmanager
+def _closed() -> Iterator[None]:
+    """What can't be read or verified is denied."""
+    try:
+        yield
+    except CLOSED as error:
+        raise Denied(f"The approval gate can't judge this change, so it is denied: {error}") from error
+
+
+def _of_wire(request: analyzer_pb2.AnalyzeRequest) -> Resource:
+    return Resource(
+        urn=request.urn,
+        type=request.type,
+        inputs=MessageToDict(request.properties),
+        protect=request.options.protect,
+        provider=request.provider.urn,
+    )
+
+
+class ApprovalGate:
+    """One preview or one update; the engine starts a new process for each."""
+
+    def __init__(self, gate: Gate, *, dry_run: bool, pack: str) -> None:
+        self._gate = gate
+        self._dry_run = dry_run
+        self._pack = pack
+        self._lock = threading.Lock()
+        self._seen: dict[str, Resource] = {}
+        # While the program starts, since the state's backend takes its time.
+        self._first_state: Future[State] = ThreadPoolExecutor(1).submit(self._read)
+        self._state = State()
+        self._receipt: Receipt | None = None
+        self._verdict: Verdict | None = None
+        self._refusal = "no resource may come before the stack's own"
+
+    def _read(self) -> State:
+        return read(self._gate.stack, str(self._gate.root), self._gate.environment)
+
+    def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[str]:
+        resource = _of_wire(request)
+        with self._lock:
+            self._seen[resource.urn] = resource
+        if self._dry_run:
+            return []
+        try:
+            if resource.type == STACK:
+                self._open()
+            else:
+                self._check(resource)
+        except Denied as denied:
+            return [str(denied)]
+        return []
+
+    def analyze_stack(self, request: analyzer_pb2.AnalyzeStackRequest) -> list[tuple[str, str]]:
+        try:
+            if self._dry_run:
+                self._preview(request)
+            else:
+                self._close()
+        except Denied as denied:
+            return [(str(denied), "")]
+        return []
+
+    def _preview(self, request: analyzer_pb2.AnalyzeStackRequest) -> None:
+        depends: dict[str, Mapping[str, list[str]]] = {
+            resource.urn: {name: list(found.urns) for name, found in resource.propertyDependencies.items()}
+            for resource in request.resources
+        }
+        with _closed():
+            state = self._first_state.result()
+            self._refuse_pending(state)
+            identities = state.identities
+            entries = [
+                entry(replace(resource, depends=depends.get(resource.urn, {})), identities)
+                for resource in self._seen.values()
+                if not resource.is_harmless
+            ]
+            _refuse_unapprovable(entries)
+            surface = Surface.of(entries, self._gate.settings)
+            deployed = self._gate.deployed(state)
+            program = program_digest(self._gate.root, self._gate.stack)
+            receipt = Receipt(
+                run=(run := this_run()).id,
+                program=program,
+                state=deployed.digest,
+                surface=surface,
+                release=release_digest(program, functions_of(self._seen.values())),
+                at=datetime.now(UTC),
+            )
+            if not run.partial:
+                # Denied or not: the update judges it again, and `pf approve` shows it.
+                receipt.write(self._gate.receipt)
+            self._judge(receipt, deployed)
+
+    def _judge(self, receipt: Receipt, deployed: Surface) -> Verdict:
+        surface = receipt.surface
+        change = self._gate.change(surface=surface, state=deployed, release=receipt.release, pack=self._pack)
+        verdict = decide(change, self._gate.known(surface))
+        if not verdict.allowed:
+            raise Denied(denial(verdict, change))
+        return verdict
+
+    def _open(self) -> None:
+        """The update's one moment before anything is written."""
+        try:
+            with _closed():
+                self._refusal = ""
+                state = self._first_state.result()
+                self._refuse_pending(state)
+                deployed = self._gate.deployed(state)
+                receipt = Receipt.read(self._gate.receipt)
+                receipt.check(
+                    run=this_run().id,
+                    program=program_digest(self._gate.root, self._gate.stack),
+                    state=deployed.digest,
+                    now=datetime.now(UTC),
+                )
+                self._state, self._receipt = state, receipt
+                self._verdict = self._judge(receipt, deployed)
+        except Denied as denied:
+            self._refusal = str(denied)
+            raise
+
+    def _check(self, resource: Resource) -> None:
+        if self._refusal or self._receipt is None:
+            raise Denied(self._refusal)
+        if resource.is_harmless:
+            return
+        with _closed():
+            found = self._entry(resource, self._receipt.surface)
+        _refuse_unapprovable([found])
+        if self._receipt.surface.digests.get(found.urn) != found.digest:
+            raise Denied(
+                f"{resource.name} ({resource.type}) is not what the preview showed and people approved: "
+                "the program gives the update something else"
+            )
+
+    def _entry(self, resource: Resource, surface: Surface) -> Entry:
+        """An id that is new since the state was read belongs to a resource that this update has made meanwhile."""
+        known = self._state
+        found = entry(resource, known.identities)
+        wanted = surface.digests.get(found.urn)
+        if found.digest == wanted or resource.type not in REFERENCES:
+            return found
+        with self._lock:
+            if self._state is known:
+                self._state = self._read()
+        return entry(resource, self._state.identities)
+
+    def _close(self) -> None:
+        """Everything is done: what was approved is live now, if all of it came."""
+        if self._refusal or self._verdict is None or self._receipt is None:
+            raise Denied(self._refusal)
+        surface = self._receipt.surface
+        if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != surface.resources.keys():
+            raise Denied("the program registered other resources in the update than in the preview")
+        with _closed():
+            files = TrustFiles.of_folder(self._gate.folder)
+            before = self._gate.records.applied(surface.digest)
+            # What was approved before keeps the moment in which its approval was first used: it counts as of then.
+            kept = before if self._verdict.kind in (Kind.FEATURE, Kind.RETURN, Kind.HOTFIX) else None
+            self._gate.records.write(
+                Applied(
+                    surface=surface.digest,
+                    signers=files.digest,
+                    commit=self._gate.commits.head(),
+                    at=kept.at if kept else datetime.now(UTC),
+                    incident=kept.incident if kept else self._verdict.incident,
+                    release=self._receipt.release,
+                ),
+                surface,
+                files.as_bytes(),
+            )
+
+    def _refuse_pending(self, state: State) -> None:
+        if state.pending:
+            names = ", ".join(urn.rpartition("::")[2] for urn in state.pending)
+            raise Denied(
+                f"an update of {self._gate.stack} was interrupted and left operations open ({names}); another one "
+                f"could make things twice. Bring state and cloud together: ./pf recover --stack {self._gate.stack}"
+            )
+
+
+def _refuse_unapprovable(entries: list[Entry]) -> None:
+    lines = [
+        f"  {one.urn.rpartition('::')[2]}: `{path}` {why}"
+        for one in entries
+        for paths, why in (
+            (one.unknown, "is not known before the update: build it from names and settings"),
+            (one.secrets, "is a secret: hand its name over, and let whoever needs it read it from the environment"),
+        )
+        for path in paths
+    ]
+    if lines:
+        raise Denied("\n".join(["What nobody can read in full, nobody can approve:", *lines]))
