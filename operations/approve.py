@@ -197,5 +197,3 @@ def confirmed(wanted: str, given: str, question: str) -> None:
 
 def _stack(found: Look) -> str:
     return f" --stack {found.gate.stack}"
-
-

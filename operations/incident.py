@@ -118,9 +118,7 @@ def _why_not(folder: Folder, incident: Incident, signatures: tuple[Path, ...], t
     refused = "not signed"
     for file in signatures:
         try:
-            verify(
-                incident.content, file, signers=trust.signers, revoked=trust.revoked, role=COMMANDER, at=now
-            )
+            verify(incident.content, file, signers=trust.signers, revoked=trust.revoked, role=COMMANDER, at=now)
         except SignatureRefused as error:
             refused = str(error)
         else:

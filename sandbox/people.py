@@ -25,9 +25,7 @@ def ensure(state: State) -> None:
     for role in ROLES:
         if not key(state, role).exists():
             _make_key(key(state, role), address(role))
-    lines = [
-        f'{address(role)} namespaces="{role}@parker-flight" {_public(key(state, role))}\n' for role in ROLES
-    ]
+    lines = [f'{address(role)} namespaces="{role}@parker-flight" {_public(key(state, role))}\n' for role in ROLES]
     _write(folder(state) / "allowed_signers", "".join(lines))
     _write(folder(state) / "revoked_keys", "# Nobody's key is revoked.\n")
 

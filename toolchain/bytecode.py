@@ -14,6 +14,7 @@ MODULES = (
     "grpc",
     "pulumi",
     "pulumi.policy",
+    "pulumi_policy",
     "pulumi_command.local",
     "pulumi_aws.kms",
     "pulumi_aws.iam",
@@ -49,7 +50,7 @@ MODULES = (
 
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = ("components", "gate", "operations", "sandbox", "toolchain")
+OWN = ("components", "gate", "operations", "policies", "sandbox", "toolchain")
 
 
 def main() -> None:

@@ -1,0 +1,139 @@
+"""What the SDK's analyzer lacks: nobody lowers a rule, an unknown value is a denial, the approval gate sees it all.
+
+It stands on a private class of the SDK, whose version is locked; tests/policies/test_analyzer.py fails when its shape
+changes.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import grpc
+import pulumi_policy.policy as sdk
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.proto import analyzer_pb2
+from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, proxy
+from typing_extensions import override
+
+from policies.waivers import NO_WAIVERS, Waivers
+
+PACK = "parker-flight-security"
+APPROVAL = "security-approval"
+ADVISORY, MANDATORY = analyzer_pb2.ADVISORY, analyzer_pb2.MANDATORY
+
+UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
+
+# How the SDK words a rule that touched an unknown value; it calls that advisory.
+_UNKNOWN = re.compile(r"^can't run policy .* value at \.(?P<path>.+) can't be known during preview$", re.DOTALL)
+
+
+class Gate(Protocol):
+    """Judges what the engine sends, as it sends it. Each message denies. Calls come from several threads at once."""
+
+    def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[str]:
+        """About one resource, before anything is done with it."""
+        ...
+
+    def analyze_stack(self, request: analyzer_pb2.AnalyzeStackRequest) -> list[tuple[str, str]]:
+        """About the whole stack: messages, each with the URN that it is about or "" for the stack."""
+        ...
+
+
+def _reports_nothing(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+    """The gates' messages come under this policy's name."""
+
+
+APPROVAL_POLICY = ResourceValidationPolicy(
+    name=APPROVAL,
+    description="Every change of the security surface has the approvals that it needs.",
+    validate=_reports_nothing,
+    enforcement_level=EnforcementLevel.MANDATORY,
+)
+
+
+class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsage]
+    """The SDK's analyzer with its gaps closed. `gates` and `waivers` are set by `install`, once a process."""
+
+    gates: Sequence[Gate] = ()
+    waivers: Waivers = NO_WAIVERS
+
+    @override
+    def Configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest, context: grpc.ServicerContext) -> Empty:
+        lowered = sorted(
+            f"{rule} to {analyzer_pb2.EnforcementLevel.Name(config.enforcementLevel).lower()}"
+            for rule, config in request.policyConfig.items()
+            if config.enforcementLevel != MANDATORY
+        )
+        if lowered:
+            context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"the rules of this pack are mandatory, and its configuration would lower {', '.join(lowered)}; run "
+                "without --policy-pack-config and PULUMI_OPTION_POLICY_PACK_CONFIG. An exception for one resource is "
+                "an entry in policies/waivers.yaml",
+            )
+        return super().Configure(request, context)
+
+    @override
+    def Analyze(self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext) -> Any:
+        response = super().Analyze(request, context)
+        for diagnostic in response.diagnostics:
+            self._settle(diagnostic, [request])
+        for gate in self.gates:
+            response.diagnostics.extend(_denial(message, "") for message in gate.analyze(request))
+        return response
+
+    @override
+    def AnalyzeStack(self, request: analyzer_pb2.AnalyzeStackRequest, context: grpc.ServicerContext) -> Any:
+        response = super().AnalyzeStack(request, context)
+        for diagnostic in response.diagnostics:
+            self._settle(diagnostic, request.resources)
+        for gate in self.gates:
+            response.diagnostics.extend(_denial(message, urn) for message, urn in gate.analyze_stack(request))
+        return response
+
+    def _settle(self, diagnostic: analyzer_pb2.AnalyzeDiagnostic, resources: Sequence[Any]) -> None:
+        """An unknown value denies; a violation that is waived is shown and doesn't."""
+        diagnostic.enforcementLevel = MANDATORY
+        if unknown := _UNKNOWN.match(diagnostic.message):
+            path = unknown["path"]
+            urns = [resource.urn for resource in resources if len(resources) == 1 or _is_unknown_at(resource, path)]
+            names = ", ".join(urn.rpartition("::")[2] for urn in urns) or "a resource of the stack"
+            diagnostic.urn = urns[0] if len(urns) == 1 else ""
+            diagnostic.message = (
+                f"{diagnostic.description}\n{names}: `{path}` is not known before the deployment, so nobody can judge "
+                "it; build it from names and settings instead of another resource's outputs"
+            )
+            return
+        urn = diagnostic.urn or (resources[0].urn if len(resources) == 1 else "")
+        if waiver := self.waivers.of(diagnostic.policyName, urn):
+            diagnostic.enforcementLevel = ADVISORY
+            diagnostic.message = f"{diagnostic.message}\n{waiver}"
+
+
+def _is_unknown_at(resource: Any, path: str) -> bool:
+    value: Any = MessageToDict(resource.properties)
+    for part in path.split("."):
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return isinstance(value, str) and value in UNKNOWN
+
+
+def _denial(message: str, urn: str) -> analyzer_pb2.AnalyzeDiagnostic:
+    return analyzer_pb2.AnalyzeDiagnostic(
+        policyName=APPROVAL,
+        policyPackName=PACK,
+        description=APPROVAL_POLICY.description,
+        message=f"{APPROVAL_POLICY.description}\n{message}",
+        urn=urn,
+        enforcementLevel=MANDATORY,
+    )
+
+
+def install(gates: Sequence[Gate], waivers: Waivers = NO_WAIVERS) -> None:
+    """Make the pack's analyzer this one; before `PolicyPack(...)`, which never returns."""
+    Analyzer.gates = tuple(gates)
+    Analyzer.waivers = waivers
+    sdk._PolicyAnalyzerServicer = Analyzer  # pyright: ignore[reportPrivateUsage]
