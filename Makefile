@@ -10,8 +10,9 @@ help: ## list the targets
 setup: ## install what this machine lacks (engine, CLIs, Python packages)
 	@sh toolchain/setup.sh
 
-up: setup ## start the sandbox, deploy the whole stack on it, show its health
+up: setup ## start the sandbox, approve and deploy the whole stack on it, show its health
 	@./pf sandbox up
+	@./pf sandbox approve
 	@./pf deploy --stack sandbox
 
 down: setup ## stop the sandbox; no process stays

@@ -14,19 +14,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
+from gate.hours import BusinessHours
+from gate.records import Applied
 from gate.roles import missing as unfilled
 from gate.signature import Signature, SignatureRefused, verify
 from gate.signers import Role
 from gate.statement import Approval, Incident
-
-from gate.hours import BusinessHours
-from gate.records import Applied
 from gate.surface import Surface
 from gate.trust import Trust
 
-SECURITY, DEVOPS, DEVOPS_LEAD, COMMANDER = "security", "devops", "devops-lead", "incident-commander"
+SECURITY: Role = "security"
+DEVOPS: Role = "devops"
+DEVOPS_LEAD: Role = "devops-lead"
+COMMANDER: Role = "incident-commander"
 
 
 class Kind(StrEnum):
@@ -114,7 +116,7 @@ class Known:
 class Missing:
     """A role whose approval is missing, and who holds it."""
 
-    role: str
+    role: Role
     people: tuple[str, ...]
 
 
@@ -201,7 +203,7 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
     )
 
 
-def _roles(change: Change, known: Known) -> tuple[str, ...]:
+def _roles(change: Change, known: Known) -> tuple[Role, ...]:
     return (SECURITY, DEVOPS) if known.hours.contain(change.now) else (SECURITY, DEVOPS, COMMANDER)
 
 
@@ -262,7 +264,7 @@ def _moved_since(statement: Approval, known: Known) -> str:
 
 
 def _judged(
-    one: Signed[Approval], change: Change, known: Known, kind: Kind, at: datetime | None, roles: Sequence[str] = ()
+    one: Signed[Approval], change: Change, known: Known, kind: Kind, at: datetime | None, roles: Sequence[Role] = ()
 ) -> Verdict:
     """Whom the statement is for, and by whom. `at`: when it was first used, if it was."""
     foreign = _foreign(one, change.identity)
@@ -270,7 +272,7 @@ def _judged(
     excluded = frozenset({one.statement.requester}) | (frozenset() if at else change.excluded)
     signatures, refused = _signatures(one, roles, known.trust, at or change.now)
     outcome = unfilled(roles, signatures, excluded)
-    empty = [role for role in roles if role not in outcome.filled]
+    empty: list[Role] = [role for role in roles if role not in outcome.filled]
     problems = (*foreign, *refused, *(outcome.problems if empty else ()))
     return Verdict(
         allowed=not foreign and not empty,
@@ -297,24 +299,23 @@ def _foreign(one: Signed[Any], identity: Identity) -> list[str]:
 
 
 def _signatures(
-    one: Signed[Any], roles: Iterable[str], trust: Trust, at: datetime
+    one: Signed[Any], roles: Iterable[Role], trust: Trust, at: datetime
 ) -> tuple[list[Signature], list[str]]:
     """The good ones, and why the others are not."""
     good: list[Signature] = []
     refused: list[str] = []
-    for role, file in one.signatures:
-        if role not in roles:
+    wanted: dict[str, Role] = {role: role for role in roles}
+    for claimed, file in one.signatures:
+        if (role := wanted.get(claimed)) is None:
             continue
         try:
-            good.append(
-                verify(one.message, file, signers=trust.signers, revoked=trust.revoked, role=cast("Role", role), at=at)
-            )
+            good.append(verify(one.message, file, signers=trust.signers, revoked=trust.revoked, role=role, at=at))
         except SignatureRefused as error:
             refused.append(str(error))
     return good, refused
 
 
-def _missing(roles: Iterable[str], excluded: frozenset[str], known: Known) -> tuple[Missing, ...]:
+def _missing(roles: Iterable[Role], excluded: frozenset[str], known: Known) -> tuple[Missing, ...]:
     return tuple(
         Missing(
             role=role,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-
 import rfc8785
 
 from gate.commits import APPROVALS, Commits, GitError

@@ -5,14 +5,15 @@ write the state folder can forge it. What it says is judged again at the update,
 """
 
 import hashlib
-import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from gate.canonical import digest
 from gate.surface import Surface, SurfaceError
@@ -95,6 +96,19 @@ def release_digest(program: str, functions: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """A receipt in its file."""
+
+    run: str
+    program: str
+    state: str
+    surface: dict[str, Any]
+    digest: str
+    release: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Receipt:
     """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed."""
 
@@ -108,25 +122,36 @@ class Receipt:
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_name(f".{file.name}-{os.getpid()}")
-        content = asdict(self) | {
-            "surface": self.surface.as_json(),
-            "digest": self.surface.digest,
-            "at": self.at.astimezone(UTC).isoformat(),
-        }
-        unfinished.write_text(json.dumps(content, sort_keys=True))
+        stored = _Stored(
+            run=self.run,
+            program=self.program,
+            state=self.state,
+            surface=self.surface.as_json(),
+            digest=self.surface.digest,
+            release=self.release,
+            at=self.at,
+        )
+        unfinished.write_bytes(TypeAdapter(_Stored).dump_json(stored))
         unfinished.replace(file)
 
     @classmethod
     def read(cls, file: Path) -> "Receipt":
         """Raises: ReceiptError."""
         try:
-            content: dict[str, Any] = json.loads(file.read_text())
-            surface = Surface.from_json(content.pop("surface"), content.pop("digest"))
-            return cls(**(content | {"surface": surface, "at": datetime.fromisoformat(content["at"])}))
+            stored = TypeAdapter(_Stored).validate_json(file.read_bytes())
+            surface = Surface.from_json(stored.surface, stored.digest)
         except FileNotFoundError:
             raise ReceiptError("no preview came before this update") from None
-        except (OSError, ValueError, KeyError, TypeError, SurfaceError) as error:
+        except (OSError, ValueError, SurfaceError) as error:
             raise ReceiptError(f"the preview's receipt {file} can't be read ({error})") from error
+        return cls(
+            run=stored.run,
+            program=stored.program,
+            state=stored.state,
+            surface=surface,
+            release=stored.release,
+            at=stored.at,
+        )
 
     def check(self, *, run: str, program: str, state: str, now: datetime) -> None:
         """Raises: ReceiptError unless it is this run's, of this program and state, and fresh."""

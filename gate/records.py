@@ -1,9 +1,11 @@
 """What the store holds: which surface is live, which were applied before, and the signers that are in force."""
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, cast
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from gate.store import Store, StoreError
 from gate.surface import Surface, SurfaceError
@@ -11,6 +13,8 @@ from gate.surface import Surface, SurfaceError
 LIVE = "live.json"
 TRUST = "trust.json"
 WITHDRAWN = "withdrawn.json"
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +45,19 @@ class Records:
     store: Store
 
     def live(self) -> Applied | None:
-        return self._applied(LIVE)
+        return self._get(LIVE, Applied)
 
     def applied(self, surface: str) -> Applied | None:
         """When that surface was last applied, if it ever was."""
-        return self._applied(f"applied/{surface}.json")
+        return self._get(f"applied/{surface}.json", Applied)
 
     def trust_root(self) -> TrustRoot | None:
-        found = self._get(TRUST)
-        return None if found is None else TrustRoot(**found)
+        return self._get(TRUST, TrustRoot)
 
     def confirm(self, root: TrustRoot, signers: bytes) -> bool:
         """Write the trust root; False where one stands already."""
         self.store.put(f"signers/{root.signers}.json", signers)
-        return self.store.put_new(TRUST, _bytes(root))
+        return self.store.put_new(TRUST, TypeAdapter(TrustRoot).dump_json(root))
 
     def surface(self, digest: str) -> Surface:
         """Raises: StoreError where it is missing or is not what its digest says."""
@@ -77,35 +80,22 @@ class Records:
         """Last of all the pointer: a crash before leaves the record before in force."""
         self.store.put_new(f"surfaces/{applied.surface}.json", json.dumps(surface.as_json(), sort_keys=True).encode())
         self.store.put(f"signers/{applied.signers}.json", signers)
-        self.store.put(f"applied/{applied.surface}.json", _bytes(applied))
-        self.store.put(LIVE, _bytes(applied))
+        self.store.put(f"applied/{applied.surface}.json", TypeAdapter(Applied).dump_json(applied))
+        self.store.put(LIVE, TypeAdapter(Applied).dump_json(applied))
 
     def withdrawn(self) -> dict[str, str]:
         """Digests that count no more, with the reason."""
-        content = self.store.get(WITHDRAWN)
-        try:
-            return {} if content is None else cast("dict[str, str]", json.loads(content))
-        except ValueError as error:
-            raise StoreError(f"{WITHDRAWN} in the gate's records is damaged: restore it from a backup") from error
+        return self._get(WITHDRAWN, dict[str, str]) or {}
 
     def withdraw(self, digest: str, reason: str) -> None:
         content = self.withdrawn() | {digest: reason}
         self.store.put(WITHDRAWN, json.dumps(content, sort_keys=True).encode())
 
-    def _applied(self, name: str) -> Applied | None:
-        found = self._get(name)
-        return None if found is None else Applied(**found)
-
-    def _get(self, name: str) -> dict[str, Any] | None:
+    def _get(self, name: str, kind: type[Record]) -> Record | None:
         content = self.store.get(name)
         if content is None:
             return None
         try:
-            found = cast("dict[str, Any]", json.loads(content))
-            return found | {"at": datetime.fromisoformat(found["at"])}
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{name} in the gate's records is damaged ({error}): restore it from a backup") from error
-
-
-def _bytes(record: Applied | TrustRoot) -> bytes:
-    return json.dumps(asdict(record) | {"at": record.at.astimezone(UTC).isoformat()}, sort_keys=True).encode()
+            return TypeAdapter(kind).validate_json(content)
+        except ValidationError as error:
+            raise StoreError(f"{name} in the gate's records is damaged: restore it from a backup ({error})") from error

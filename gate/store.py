@@ -100,7 +100,7 @@ class BucketStore:
         try:
             return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if _code(error) == "NoSuchKey":
                 return None
             raise self._failed(name, error) from error
         except BotoCoreError as error:
@@ -118,7 +118,7 @@ class BucketStore:
         try:
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+            if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
                 return False
             raise self._failed(name, error) from error
         except BotoCoreError as error:
@@ -127,6 +127,10 @@ class BucketStore:
 
     def _failed(self, name: str, error: Exception) -> StoreError:
         return StoreError(f"s3://{self._bucket}/{self._prefix}{name}: {error}. Do these credentials reach the bucket?")
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def of_backend(url: str, project: str, stack: str) -> Store:

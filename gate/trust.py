@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from gate.signers import Revoked, Signers, SignersError
-
 from gate.canonical import digest
 from gate.commits import APPROVALS, Commits, GitError
 from gate.records import Records
+from gate.signers import Revoked, Signers, SignersError
 
 SIGNERS = "allowed_signers"
 REVOKED = "revoked_keys"

@@ -4,24 +4,23 @@ The statement and the signature are files in the approvals folder, for everybody
 """
 
 import getpass
-import re
 import secrets
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, cast
 
-from gate import ssh_keygen
+from gate.words import differences
+
 from gate.decision import DEVOPS_LEAD, Kind
 from gate.folder import Filed, Folder
 from gate.signature import SignatureRefused, SigningError, sign
 from gate.signers import Role, Signer
-from gate.statement import Approval, StatementError
-from gate.words import differences
+from gate.statement import Approval
+from operations.confirmation import confirmed
 from operations.engine import Engine
-from operations.errors import ExitCode, OperationError
+from operations.errors import OperationError
 from operations.gate import Look, judged, look, pack_version
+from operations.keys import fingerprint_of
 from operations.output import say, show_differences
 from operations.stack import Stack
 
@@ -89,19 +88,6 @@ def signer_of(key: Path, found: Look) -> Signer:
     return signer
 
 
-def fingerprint_of(key: Path) -> str:
-    """`SHA256:…` of a private or public key's file; needs no passphrase."""
-    if not key.exists():
-        raise OperationError(f"there is no key {key}", "Name yours: --key FILE (private, or public with an agent)")
-    done = subprocess.run(
-        [ssh_keygen.find(), "-l", "-f", str(key)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    match = re.search(r"SHA256:[A-Za-z0-9+/]{43}", done.stdout)
-    if done.returncode or match is None:
-        raise OperationError(f"{key} is no SSH key that ssh-keygen can read", "Name yours: --key FILE")
-    return match[0]
-
-
 def _role(signer: Signer, given: str, found: Look) -> Role:
     """The role to sign in: the named one, else the missing one that the signer holds."""
     if given:
@@ -111,7 +97,7 @@ def _role(signer: Signer, given: str, found: Look) -> Role:
     missing = [one.role for one in found.verdict.missing] or [DEVOPS_LEAD]
     for role in missing:
         if role in signer.roles:
-            return cast("Role", role)
+            return role
     raise OperationError(
         f"{signer.principal} is {', '.join(signer.roles)}; what is missing is {', '.join(missing)}",
         f"./pf approvals{_stack(found)} says who may give it",
@@ -181,18 +167,6 @@ def _requester(found: Look) -> str:
 def _has_signed_before(folder: Folder, signer: Signer) -> bool:
     key = signer.fingerprint.removeprefix("SHA256:")[:8].translate(str.maketrans("+/", "-_"))
     return any(folder.path.rglob(f"*.{key}.sig")) if folder.path.is_dir() else False
-
-
-def confirmed(wanted: str, given: str, question: str) -> None:
-    """Typed by a person, or given as an option where there is none."""
-    if not given and sys.stdin.isatty():
-        print(question, end="", file=sys.stderr, flush=True)
-        given = sys.stdin.readline().strip()
-    if given != wanted:
-        raise OperationError(
-            f"not confirmed: {given!r} is not {wanted!r}" if given else "this has to be confirmed",
-            f"Nothing was changed. Where nobody can be asked: --confirm {wanted}",
-        )
 
 
 def _stack(found: Look) -> str:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -24,14 +24,17 @@ EXIT_CODES = (
 )
 LOG = "pf.log"
 
+_PLAIN: dict[str, Any] = {
+    "no_args_is_help": True,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 app = typer.Typer(
     name="pf",
     help="Deploy Parker Flight's infrastructure and look after it. `pf sandbox --help`: everything on this machine.",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **_PLAIN,
 )
 
 StackOption = Annotated[
@@ -39,6 +42,10 @@ StackOption = Annotated[
     typer.Option("--stack", "-s", help="The stack, as in Pulumi.<stack>.yaml.  [default: $PF_STACK, else sandbox]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
+KeyOption = Annotated[
+    Path | None, typer.Option(help="Your SSH key, private or public with an agent.  [default: ~/.ssh/id_ed25519]")
+]
+ConfirmOption = Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")]
 
 # Set once a verb is at work: an exit code 2 before that is wrong usage, after it a stack that is down.
 _AT_WORK = threading.Event()
@@ -97,7 +104,12 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command(epilog=EXIT_CODES)
-def deploy(stack: StackOption = None) -> None:
+def deploy(
+    stack: StackOption = None,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="An open incident takes the place of approvals: pf incident open.")
+    ] = False,
+) -> None:
     """Bring the stack to what the source says, and check it: one command, from nothing or from any state.
 
     Looks first (settings, tools, account, project, functions), finishes what an interrupted update left, previews and
@@ -112,7 +124,7 @@ def deploy(stack: StackOption = None) -> None:
         from operations.preflight import NEEDS
 
         loaded = _load(stack, NEEDS)
-        report = bring(loaded)
+        report = bring(loaded, emergency=emergency)
         print()
         show_health(report)
         print(f"\n{addresses(loaded)}")
@@ -129,23 +141,15 @@ def destroy(
     Example: pf destroy --stack sandbox
     """
     with _verb():
+        from operations.confirmation import confirmed
         from operations.destroy import destroy as take_away
         from operations.preflight import NEEDS
 
         loaded = _load(stack, NEEDS)
-        _confirmed(loaded.name, confirm)
+        if not confirm:
+            _say(f"This takes away everything of the stack {loaded.name} but its keys and aliases.")
+        confirmed(loaded.name, confirm, f"Type the stack's name ({loaded.name}) to go on: ")
         take_away(loaded)
-
-
-def _confirmed(name: str, given: str) -> None:
-    if not given and sys.stdin.isatty():
-        _say(f"This takes away everything of the stack {name} but its keys and aliases.")
-        given = input(f"Type the stack's name ({name}) to go on: ").strip()
-    if given != name:
-        raise OperationError(
-            f"not confirmed: {given!r} is not the stack's name" if given else "this has to be confirmed",
-            f"Nothing was changed. To go on: ./pf destroy --stack {name} --confirm {name}",
-        )
 
 
 @app.command(epilog=EXIT_CODES)
@@ -160,6 +164,167 @@ def recover(stack: StackOption = None) -> None:
 
         count = bring_together(_load(stack, NEEDS))
         _say(f"{count} open operations recovered" if count else "nothing was left open")
+
+
+@app.command(epilog=EXIT_CODES)
+def approve(
+    stack: StackOption = None,
+    key: KeyOption = None,
+    reason: Annotated[str, typer.Option(help="Why the change is made; the first to approve says it.")] = "",
+    role: Annotated[str, typer.Option(help="The role to sign in, where you hold several.")] = "",
+    days: Annotated[int, typer.Option(help="For how many days it may be applied.", min=1, max=14)] = 7,
+    requester: Annotated[str, typer.Option(help="Who asks for it.  [default: the change's author]")] = "",
+    hotfix: Annotated[bool, typer.Option("--hotfix", help="Approve exactly this release, not yet merged.")] = False,
+    confirm: Annotated[str, typer.Option(help="The digest shown, where nobody can be asked.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Sign nothing; exit 1 while approvals are missing.")] = False,
+) -> None:
+    """Show what this checkout would change, in words, and sign it with your SSH key.
+
+    Examples: pf approve --stack production --reason "rotate sooner"; pf approve --check
+    """
+    with _verb():
+        from operations.preflight import NEEDS
+
+        loaded = _load(stack, NEEDS)
+        if check:
+            from operations.approvals import check as ask
+
+            _end(ExitCode.HEALTHY if ask(loaded) else ExitCode.DEGRADED)
+        from operations.approve import approve as sign
+        from operations.keys import default_key
+
+        file = sign(
+            loaded,
+            key=key or default_key(),
+            reason=reason,
+            role=role,
+            confirm=confirm,
+            days=days,
+            requester=requester,
+            hotfix=hotfix,
+        )
+        _say(f"signed: {file}")
+
+
+@app.command(epilog=EXIT_CODES)
+def approvals(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """What this checkout's change needs, what is signed, what is missing and who may give it.
+
+    Example: pf approvals --stack production
+    """
+    with _verb():
+        from operations.approvals import approvals as ask
+        from operations.preflight import NEEDS
+
+        found = ask(_load(stack, NEEDS))
+        if as_json:
+            print(found.model_dump_json(indent=2))
+        else:
+            from operations.output import show_approvals
+
+            show_approvals(found)
+
+
+@app.command(epilog=EXIT_CODES)
+def withdraw(
+    digest: Annotated[str, typer.Argument(help="A surface's or release's digest, 8 characters or more.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    stack: StackOption = None,
+) -> None:
+    """Take an approval back: that surface or release is denied from now on, whoever signed it.
+
+    Example: pf withdraw 3f2a9c01 --reason "opens the key to everyone"
+    """
+    with _verb():
+        import getpass
+
+        from operations.withdraw import withdraw as take_back
+
+        _say(f"withdrawn: {take_back(_load(stack, ()), digest, reason=reason, by=getpass.getuser())}")
+
+
+incident = typer.Typer(help="An emergency: the incident commander's word takes the place of approvals.", **_PLAIN)
+app.add_typer(incident, name="incident")
+
+
+@incident.command("open", epilog=EXIT_CODES)
+def incident_open(
+    reason: Annotated[str, typer.Option(help="What is wrong.")],
+    stack: StackOption = None,
+    key: KeyOption = None,
+    hours: Annotated[float, typer.Option(help="How long it counts, at most 4.", min=0.1, max=4)] = 4,
+    confirm: ConfirmOption = "",
+) -> None:
+    """Sign that there is an emergency; `pf deploy --emergency` then needs no other approval.
+
+    Example: pf incident open --stack production --reason "payments fail"
+    """
+    with _verb():
+        from operations.incident import open_incident
+        from operations.keys import default_key
+
+        opened = open_incident(_load(stack, ()), key=key or default_key(), reason=reason, hours=hours, confirm=confirm)
+        print(opened.id)
+        _say(f"open until {opened.expires:%Y-%m-%d %H:%M} UTC; end it: ./pf incident close {opened.id}")
+
+
+@incident.command("close", epilog=EXIT_CODES)
+def incident_close(
+    identity: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option(help="How it ended.")],
+    stack: StackOption = None,
+) -> None:
+    """End an incident before its time."""
+    with _verb():
+        import getpass
+
+        from operations.incident import close
+
+        close(_load(stack, ()), identity, reason=reason, by=getpass.getuser())
+        _say(f"closed: {identity}")
+
+
+@incident.command("status", epilog=EXIT_CODES)
+def incident_status(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """The stack's incidents, the newest first."""
+    with _verb():
+        from operations.incident import status
+
+        found = status(_load(stack, ()))
+        if as_json:
+            import json
+
+            print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+        else:
+            from operations.output import show_incidents
+
+            show_incidents(found)
+
+
+signers = typer.Typer(help="Who may approve.", **_PLAIN)
+app.add_typer(signers, name="signers")
+
+
+@signers.command("confirm", epilog=EXIT_CODES)
+def signers_confirm(stack: StackOption = None, confirm: ConfirmOption = "") -> None:
+    """Confirm the first signers of a stack, once, having compared each key with its owner.
+
+    Example: pf signers confirm --stack production
+    """
+    with _verb():
+        from operations.signers import confirm as write
+
+        _say("confirmed" if write(_load(stack, ()), confirm) else "confirmed already")
+
+
+@signers.command("list", epilog=EXIT_CODES)
+def signers_list(stack: StackOption = None) -> None:
+    """The signers in force: those of the live version."""
+    with _verb():
+        from operations.output import show_signers
+        from operations.signers import listed
+
+        show_signers(listed(_load(stack, ())))
 
 
 @app.command()

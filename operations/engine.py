@@ -29,6 +29,7 @@ ACKNOWLEDGE_SECONDS = 0.7
 NOISE = re.compile(r"^@ |ing \(\d+s\)$|Uploading asset \(|You can inspect your deployment in the Dashboard")
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
+_DENIED = "security-approval"  # the policy's name
 _LOCKED = "currently locked by"
 _HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
@@ -144,6 +145,11 @@ class Engine:
         if code and _LOCKED in output:
             self.free(output)
             code, output = self._stream(arguments)
+        if code and _DENIED in output:
+            raise EngineError(
+                "the policy pack denied this change; nothing was written",
+                f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
+            )
         if code:
             raise EngineError(
                 f"`pulumi {arguments[0]}` failed; its messages stand above",

@@ -1,11 +1,9 @@
 """The stack's approval gate as `pf` asks it: the same evidence and the same decision as in the policy pack."""
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import yaml
 
@@ -116,8 +114,3 @@ def _preview(gate: Gate, engine: Engine) -> Receipt:
         raise OperationError(
             f"the preview failed before anything could be judged:\n{failed or error}", code=ExitCode.FAILED
         ) from error
-
-
-def default_key() -> Path:
-    """The SSH key that a person signs with when they name none."""
-    return Path(os.environ.get("HOME", "~")).expanduser() / ".ssh/id_ed25519"

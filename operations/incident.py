@@ -11,9 +11,10 @@ from gate.folder import Folder
 from gate.signature import SignatureRefused, SigningError, sign, verify
 from gate.statement import Closure, Incident
 from gate.trust import Trust, in_force
-from operations.approve import confirmed, fingerprint_of
+from operations.confirmation import confirmed
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
+from operations.keys import fingerprint_of
 from operations.stack import Stack
 
 LONGEST_HOURS = 4

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from gate.records import TrustRoot
 from gate.signers import Signers
 from gate.trust import SIGNERS, TrustFiles, in_force
-from operations.approve import confirmed
+from operations.confirmation import confirmed
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
 from operations.output import say

@@ -6,7 +6,7 @@ everything is done it records what is live. Whatever it can't read or verify is 
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +30,7 @@ class Denied(Exception):  # noqa: N818 - an outcome, not an error
 
 
 @contextmanager
-def _closed() -> Iterator[None]:
+def _closed() -> Generator[None]:
     """What can't be read or verified is denied."""
     try:
         yield
@@ -183,7 +183,7 @@ class ApprovalGate:
         if self._refusal or self._verdict is None or self._receipt is None:
             raise Denied(self._refusal)
         surface = self._receipt.surface
-        if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != surface.resources.keys():
+        if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != set(surface.resources):
             raise Denied("the program registered other resources in the update than in the preview")
         with _closed():
             files = TrustFiles.of_folder(self._gate.folder)

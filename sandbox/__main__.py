@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sandbox import aws_limits, lifecycle, supabase
+from sandbox import aws_limits, lifecycle, people, supabase
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
 
@@ -79,6 +79,15 @@ def logs() -> None:
 def reset() -> None:
     """End every process and forget keys, functions, data and Pulumi state: `up` then starts as on the first day."""
     lifecycle.reset(State.here())
+
+
+@app.command()
+def approve(
+    reason: Annotated[str, typer.Option(help="Why, as the approval says.")] = "a change on the sandbox",
+) -> None:
+    """Let the sandbox's demo people approve what this checkout would change."""
+    if not people.approve(State.here(), reason, say):
+        say("nothing needs approval")
 
 
 @app.command()

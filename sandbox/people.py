@@ -3,10 +3,12 @@
 Their keys are worth nothing elsewhere: no other stack's signers name them.
 """
 
+import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.state import SandboxError, State
+from sandbox.state import ROOT, SandboxError, State
 
 ROLES = ("security", "devops", "devops-lead", "incident-commander")
 
@@ -28,6 +30,39 @@ def ensure(state: State) -> None:
     lines = [f'{address(role)} namespaces="{role}@parker-flight" {_public(key(state, role))}\n' for role in ROLES]
     _write(folder(state) / "allowed_signers", "".join(lines))
     _write(folder(state) / "revoked_keys", "# Nobody's key is revoked.\n")
+
+
+def approve(state: State, reason: str, say: Callable[[str], None]) -> bool:
+    """Approve what this checkout would change, as the people would: each looks, then signs. False if nobody has to."""
+    if not state.environment_file.exists():
+        raise SandboxError("There is no sandbox here yet.\n  Make one: ./pf sandbox up")
+    _pf("signers", "confirm", "--confirm", "sandbox")
+    asked = json.loads(_pf("approvals", "--json"))
+    if asked["allowed"]:
+        return False
+    for problem in asked["problems"]:
+        say(f"denied: {problem}")
+    digest = (asked["release"] if asked["kind"] == "hotfix" else asked["surface"])[:12]
+    for missing in asked["missing"]:
+        role = missing["role"]
+        say(f"{address(role)} looks at it and signs as {role}")
+        _pf("approve", "--key", str(key(state, role)), "--role", role, "--reason", reason, "--confirm", digest)
+    return True
+
+
+def _pf(*arguments: str) -> str:
+    """As a person types it, on this stack."""
+    done = subprocess.run(
+        [str(ROOT / "pf"), *arguments, "--stack", "sandbox"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SandboxError(f"`pf {' '.join(arguments[:2])}` says: {done.stderr.strip()}")
+    return done.stdout
 
 
 def address(role: str) -> str:
