@@ -17,13 +17,13 @@ from components.operations_log import OperationsLog, OperationsLogArgs
 from settings import Settings, SettingsError
 
 try:
-    settings = Settings.from_config({**get_config_env(), **CONFIG.get()}, pulumi.get_stack())
+    settings = Settings.from_config({**get_config_env(), **CONFIG.get()}, stack := pulumi.get_stack())
+    settings.require_gate(stack, os.environ)
     release = read_release(Path(__file__).resolve().parent)
 except (SettingsError, SourceError) as error:
     raise pulumi.RunError(str(error)) from None
 
-site = settings.site
-existing = settings.existing_key_ids.model_dump()
+site, existing = settings.site, settings.existing_key_ids.model_dump()
 supabase_url = os.environ.get("SUPABASE_URL") or settings.supabase_url
 
 keys = {

@@ -185,6 +185,17 @@ class Settings(BaseModel):
             raise SettingsError(f"{path.name} has no `config:` section")
         return cls.from_config(cast("dict[str, object]", config), stack)
 
+    def require_gate(self, stack: str, environment: Mapping[str, str]) -> None:
+        """A stack with a protected branch is never updated without its policy pack by mistake.
+
+        Raises: SettingsError.
+        """
+        if self.protected_branch and not environment.get("PULUMI_OPTION_POLICY_PACK"):
+            raise SettingsError(
+                f"the stack {stack} changes under its policy pack only, and this shell names none\n"
+                f'  eval "$(./pf env --stack {stack})"'
+            )
+
     @property
     def site(self) -> Site:
         return Site(environment=self.environment, account_id=self.aws_account_id, region=self.aws_region)

@@ -25,8 +25,11 @@ REFERENCES: Mapping[str, frozenset[str]] = {
     "aws:sns/topicPolicy:TopicPolicy": frozenset({"arn"}),
     "aws:sns/topicSubscription:TopicSubscription": frozenset({"topic"}),
 }
-# What names a resource, among its outputs.
-IDENTITIES = ("arn", "keyId")
+# What names a resource, among its outputs. By type: a topic's policy has the topic's ARN as well.
+IDENTITIES: Mapping[str, tuple[str, ...]] = {
+    "aws:kms/key:Key": ("arn", "keyId"),
+    "aws:sns/topic:Topic": ("arn",),
+}
 
 # The content of the edge functions changes with every feature and isn't part of the surface; which functions there are,
 # how they are deployed and whether they check tokens is.
@@ -149,11 +152,10 @@ def identities(resources: Iterable[Resource]) -> dict[str, str]:
     """From the ids and ARNs of the resources to their URNs."""
     found: dict[str, str] = {}
     for resource in resources:
-        if resource.provider:
-            for name in IDENTITIES:
-                value = resource.outputs.get(name)
-                if isinstance(value, str) and value and value not in UNKNOWN:
-                    found[value] = resource.urn
+        for name in IDENTITIES.get(resource.type, ()):
+            value = resource.outputs.get(name)
+            if isinstance(value, str) and value and value not in UNKNOWN:
+                found[value] = resource.urn
     return found
 
 

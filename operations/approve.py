@@ -7,15 +7,14 @@ import getpass
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, cast
-
-from gate.words import differences
+from typing import Literal
 
 from gate.decision import DEVOPS_LEAD, Kind
 from gate.folder import Filed, Folder
 from gate.signature import SignatureRefused, SigningError, sign
 from gate.signers import Role, Signer
 from gate.statement import Approval
+from gate.words import differences
 from operations.confirmation import confirmed
 from operations.engine import Engine
 from operations.errors import OperationError
@@ -93,7 +92,7 @@ def _role(signer: Signer, given: str, found: Look) -> Role:
     if given:
         if given not in signer.roles:
             raise OperationError(f"{signer.principal} does not hold the role {given}, but {', '.join(signer.roles)}")
-        return cast("Role", given)
+        return given
     missing = [one.role for one in found.verdict.missing] or [DEVOPS_LEAD]
     for role in missing:
         if role in signer.roles:

@@ -55,8 +55,7 @@ def _pf(*arguments: str) -> str:
     done = subprocess.run(
         [str(ROOT / "pf"), *arguments, "--stack", "sandbox"],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

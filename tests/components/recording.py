@@ -1,11 +1,13 @@
 """Runs Pulumi code against mocks and keeps what was registered, as the engine would have received it."""
 
 import contextvars
+import os
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, set_mocks, test
@@ -123,10 +125,11 @@ def record(
 
 
 def record_program(*, stack: str, config: Mapping[str, str], first_preview: bool = False) -> Recording:
-    """Run the whole program."""
-    return record(
-        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
-        stack=stack,
-        config=config,
-        first_preview=first_preview,
-    )
+    """Run the whole program, as `pf` does: a protected stack asks for its policy pack."""
+    with mock.patch.dict(os.environ, {"PULUMI_OPTION_POLICY_PACK": str(ROOT / "policies")}):
+        return record(
+            lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+            stack=stack,
+            config=config,
+            first_preview=first_preview,
+        )

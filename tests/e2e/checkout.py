@@ -54,6 +54,10 @@ class Checkout:
         """Plain `pulumi`, in the shell that `make shell` gives."""
         return self.run("sh", "-c", 'eval "$(./pf env)" && exec pulumi "$@"', "pulumi", *arguments, check=check)
 
+    def approved(self, reason: str = "a test") -> None:
+        """The demo people approve what the sources would change."""
+        self.pf("sandbox", "approve", "--reason", reason)
+
     @property
     def shell(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PF_CACHE") if name in os.environ}

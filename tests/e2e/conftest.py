@@ -21,6 +21,7 @@ class Deployed:
 def deployed() -> Iterator[Deployed]:
     with new_checkout() as checkout:
         checkout.pf("sandbox", "up")
+        checkout.approved()
         yield Deployed(checkout=checkout, deployment=checkout.pf("deploy"))
 
 
@@ -31,7 +32,8 @@ def checkout(deployed: Deployed) -> Checkout:
 
 @pytest.fixture
 def fresh() -> Iterator[Checkout]:
-    """A checkout whose sandbox runs and has nothing deployed."""
+    """A checkout whose sandbox runs and has nothing deployed, with an approval for what its sources say."""
     with new_checkout() as checkout:
         checkout.pf("sandbox", "up")
+        checkout.approved()
         yield checkout
