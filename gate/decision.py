@@ -329,35 +329,39 @@ def _missing(roles: Iterable[Role], excluded: frozenset[str], known: Known) -> t
 
 def _hotfix(change: Change, known: Known) -> Verdict:
     """A program that nobody merged: the devops lead answers for exactly this release."""
-    problems: list[str] = []
+    problems = ["this program is not on the protected branch, or has uncommitted changes: that is a hotfix"]
+    brings_signers = change.signers != known.trust.digest
+    if brings_signers:
+        problems.append("signers come into force by the protected branch only: leave them out of the hotfix")
     for one in known.approvals:
-        statement = one.statement
-        if statement.kind != "hotfix":
-            continue
-        if statement.release != change.release:
-            problems.append(
-                f"{one.name} is for the release {(statement.release or '')[:12]}, this is {change.release[:12]}"
-            )
-            continue
-        if statement.surface != change.surface.digest:
-            problems.append(f"{one.name} was given with another surface than {change.surface.digest[:12]}")
-            continue
-        if not statement.not_before <= change.now < statement.expires:
-            problems.append(f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M}")
+        if one.statement.kind != "hotfix":
             continue
         verdict = _judged(one, change, known, Kind.HOTFIX, at=None, roles=(DEVOPS_LEAD,))
-        if verdict.allowed:
+        wrong = _hotfix_mismatch(one, change, known)
+        if verdict.allowed and not wrong and not brings_signers:
             return verdict
-        problems += verdict.problems
+        problems += [wrong] if wrong else verdict.problems
     return Verdict(
         allowed=False,
         kind=Kind.HOTFIX,
-        problems=(
-            "this program is not on the protected branch, or has uncommitted changes: that is a hotfix",
-            *problems,
-        ),
+        problems=tuple(problems),
         missing=_missing((DEVOPS_LEAD,), change.excluded, known),
     )
+
+
+def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str:
+    """Why the statement is about something else, or about another time."""
+    statement = one.statement
+    if statement.release != change.release:
+        return f"{one.name} is for the release {(statement.release or '')[:12]}, this is {change.release[:12]}"
+    if statement.surface != change.surface.digest:
+        return f"{one.name} was given with another surface than {change.surface.digest[:12]}"
+    is_live = known.live is not None and known.live.release == change.release
+    if statement.base != change.state.digest and not is_live:
+        return f"{one.name} was given on another base than {change.state.digest[:12]}"
+    if not statement.not_before <= change.now < statement.expires:
+        return f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M} UTC"
+    return ""
 
 
 def _emergency(change: Change, known: Known) -> Verdict:

@@ -23,6 +23,7 @@ class Applied:
 
     surface: str  # its digest
     signers: str  # digest of the signers that were in force from then on
+    signers_commit: str  # where the protected branch has them
     commit: str  # of the program; empty outside a git repository
     at: datetime  # when the approval that allowed it was first used
     incident: str = ""  # the incident that took the place of an approval
@@ -34,7 +35,7 @@ class TrustRoot:
     """The first signers, confirmed once by a person before anything was approved."""
 
     signers: str
-    commit: str
+    signers_commit: str
     at: datetime
 
 
@@ -76,10 +77,11 @@ class Records:
         """The trust files of that digest; the caller holds them against it."""
         return self.store.get(f"signers/{digest}.json")
 
-    def write(self, applied: Applied, surface: Surface, signers: bytes) -> None:
-        """Last of all the pointer: a crash before leaves the record before in force."""
+    def write(self, applied: Applied, surface: Surface, signers: bytes | None) -> None:
+        """`signers` are the trust files where they changed. Last of all the pointer: a crash before leaves the record before in force."""
         self.store.put_new(f"surfaces/{applied.surface}.json", json.dumps(surface.as_json(), sort_keys=True).encode())
-        self.store.put(f"signers/{applied.signers}.json", signers)
+        if signers is not None:
+            self.store.put(f"signers/{applied.signers}.json", signers)
         self.store.put(f"applied/{applied.surface}.json", TypeAdapter(Applied).dump_json(applied))
         self.store.put(LIVE, TypeAdapter(Applied).dump_json(applied))
 

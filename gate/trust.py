@@ -55,6 +55,7 @@ class Trust:
     signers: Signers
     revoked: Revoked
     digest: str
+    commit: str
 
 
 def _text(file: Path) -> str:
@@ -79,7 +80,7 @@ def in_force(records: Records, folder: Path, commits: Commits, branch: str) -> T
     if record is None:
         raise TrustError("nobody has confirmed yet who may approve: ./pf signers confirm")
     if branch:
-        files = _from_branch(commits, branch, record.commit, record.signers)
+        files = _from_branch(commits, branch, record.signers_commit, record.signers)
     else:
         files = _of_digest(records, folder, record.signers)
     try:
@@ -87,6 +88,7 @@ def in_force(records: Records, folder: Path, commits: Commits, branch: str) -> T
             signers=Signers.parse(files.signers.encode(), f"{APPROVALS}/{SIGNERS}"),
             revoked=Revoked.parse(files.revoked.encode(), f"{APPROVALS}/{REVOKED}"),
             digest=record.signers,
+            commit=record.signers_commit,
         )
     except SignersError as error:
         raise TrustError(str(error)) from error
@@ -96,7 +98,7 @@ def _from_branch(commits: Commits, branch: str, commit: str, wanted: str) -> Tru
     try:
         if not commit or not commits.has(branch, commit):
             raise TrustError(
-                f"the live version's commit ({commit or 'none'}) is not on {branch}, so its signers count for nothing: "
+                f"the commit that the signers in force come from ({commit[:12] or 'none'}) is not on {branch}, so its signers count for nothing: "
                 "git fetch --unshallow origin, and see docs/security.md"
             )
         found = [commits.file(commit, f"{APPROVALS}/{name}") for name in (SIGNERS, REVOKED)]

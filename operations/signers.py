@@ -30,7 +30,7 @@ def confirm(stack: Stack, given: str) -> bool:
         for one in signers.signers:
             say(f"  {one.principal}: {', '.join(one.roles)}\n    {one.fingerprint}")
         confirmed(stack.name, given, f"Type the stack's name ({stack.name}) to confirm them: ")
-        root = TrustRoot(signers=files.digest, commit=gate.commits.head(), at=datetime.now(UTC))
+        root = TrustRoot(signers=files.digest, signers_commit=gate.commits.head(), at=datetime.now(UTC))
         if not gate.records.confirm(root, files.as_bytes()):
             raise OperationError("somebody else has just confirmed them", f"./pf signers list --stack {stack.name}")
     return True

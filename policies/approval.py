@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import analyzer_pb2
 
-from gate.decision import Kind, Verdict, decide
+from gate.decision import Change, Kind, Known, Verdict, decide
 from gate.evidence import CLOSED, Gate
 from gate.explain import denial
 from gate.receipt import Receipt, program_digest, release_digest, this_run
@@ -62,6 +62,7 @@ class ApprovalGate:
         self._state = State()
         self._receipt: Receipt | None = None
         self._verdict: Verdict | None = None
+        self._judged: tuple[Change, Known] | None = None
         self._refusal = "no resource may come before the stack's own"
 
     def _read(self) -> State:
@@ -126,9 +127,11 @@ class ApprovalGate:
     def _judge(self, receipt: Receipt, deployed: Surface) -> Verdict:
         surface = receipt.surface
         change = self._gate.change(surface=surface, state=deployed, release=receipt.release, pack=self._pack)
-        verdict = decide(change, self._gate.known(surface))
+        known = self._gate.known(surface)
+        verdict = decide(change, known)
         if not verdict.allowed:
             raise Denied(denial(verdict, change))
+        self._judged = change, known
         return verdict
 
     def _open(self) -> None:
@@ -180,27 +183,29 @@ class ApprovalGate:
 
     def _close(self) -> None:
         """Everything is done: what was approved is live now, if all of it came."""
-        if self._refusal or self._verdict is None or self._receipt is None:
+        if self._refusal or self._verdict is None or self._receipt is None or self._judged is None:
             raise Denied(self._refusal)
         surface = self._receipt.surface
         if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != set(surface.resources):
             raise Denied("the program registered other resources in the update than in the preview")
+        change, known = self._judged
         with _closed():
-            files = TrustFiles.of_folder(self._gate.folder)
-            before = self._gate.records.applied(surface.digest)
             # What was approved before keeps the moment in which its approval was first used: it counts as of then.
-            kept = before if self._verdict.kind in (Kind.FEATURE, Kind.RETURN, Kind.HOTFIX) else None
+            kept = known.before if self._verdict.kind in (Kind.FEATURE, Kind.RETURN, Kind.HOTFIX) else None
+            head = self._gate.commits.head()
             self._gate.records.write(
                 Applied(
                     surface=surface.digest,
-                    signers=files.digest,
-                    commit=self._gate.commits.head(),
+                    # A program that nobody merged brings no other signers into force.
+                    signers=change.signers if change.reviewed else known.trust.digest,
+                    signers_commit=head if change.reviewed else known.trust.commit,
+                    commit=head,
                     at=kept.at if kept else datetime.now(UTC),
                     incident=kept.incident if kept else self._verdict.incident,
                     release=self._receipt.release,
                 ),
                 surface,
-                files.as_bytes(),
+                TrustFiles.of_folder(self._gate.folder).as_bytes() if change.reviewed else None,
             )
 
     def _refuse_pending(self, state: State) -> None:
