@@ -26,13 +26,15 @@ def read_regular(path: Path, limit: int = LIMIT) -> bytes:
         if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EMLINK):
             raise FileRefusedError("is a symbolic link; a regular file is needed") from error
         raise FileRefusedError(f"can't be read: {error}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise FileRefusedError("is no regular file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
-        except OSError as error:
-            raise FileRefusedError(f"can't be read: {error}") from error
+    except OSError as error:
+        raise FileRefusedError(f"can't be read: {error}") from error
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         raise FileRefusedError(f"is larger than {limit} bytes")
     return content
@@ -53,7 +55,10 @@ def write_new(path: Path, content: bytes) -> None:
 
     Raises: FileExistsError; OSError when the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # not the name that is taken, but a file where its folder belongs
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -6,12 +6,14 @@ over. Layout: `<kind>-<surface[:12]>-<nonce>.json`, `incidents/<id>.json`, `inci
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from gate.files import write_new
 from gate.signature import Signature
+from gate.signers import ROLES, Role
 from gate.statement import Approval, Closure, Incident, StatementError, Withdrawal
 
 Statement = TypeVar("Statement", Approval, Incident)
@@ -20,12 +22,20 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignatureFile:
+    """Where a signature may be, and in which role: what its name says, for `verify` to hold it to."""
+
+    path: Path
+    role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
 class Filed(Generic[Statement]):
     """A statement in its file, and the files that may hold signatures over it: by name only, none is verified."""
 
     path: Path
     statement: Statement
-    signatures: tuple[Path, ...]
+    signatures: tuple[SignatureFile, ...]
 
 
 class Folder:
@@ -78,10 +88,7 @@ class Folder:
             except StatementError as error:
                 problems.append(error)
                 continue
-            signatures = tuple(
-                file for file in files if file.name.startswith(f"{path.name}.") and file.suffix == ".sig"
-            )
-            found.append(Filed(path=path, statement=statement, signatures=signatures))
+            found.append(Filed(path=path, statement=statement, signatures=tuple(_signatures(path, files))))
         return tuple(found), tuple(problems)
 
     def _filed(self, path: Path, model: type[_Filed]) -> _Filed:
@@ -102,6 +109,14 @@ class Folder:
         except OSError as error:
             raise StatementError(f"{path} can't be written: {error.strerror}") from error
         return path
+
+
+def _signatures(statement: Path, files: Iterable[Path]) -> Iterator[SignatureFile]:
+    for path in files:
+        rest = path.name.removeprefix(f"{statement.name}.")
+        for role in ROLES:
+            if rest != path.name and re.fullmatch(rf"{role}\.[A-Za-z0-9_-]{{8}}\.sig", rest):
+                yield SignatureFile(path=path, role=role)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -28,14 +28,14 @@ def missing(required: Iterable[Role], signatures: Iterable[Signature], excluded:
     roles = tuple(dict.fromkeys(required))
     barred = {name for entry in excluded for name in _names(entry)}
     given = sorted(set(signatures), key=lambda one: (one.principal.casefold(), one.fingerprint, one.role))
-    counted = [one for one in given if not _names(one.principal) & barred]
-    people = _people(counted)
+    everybody = _people(given)
+    out = {everybody[one] for one in given if _names(one.principal) & barred}
+    people = {one: person for one, person in everybody.items() if person not in out}
     filled: dict[Role, Signature] = {}
 
     def fill(role: Role, tried: set[str]) -> bool:
         """Kuhn's matching: whoever stands in the way moves to another role if one is free for them."""
-        for one in counted:
-            person = people[one]
+        for one, person in people.items():
             if one.role != role or person in tried:
                 continue
             tried.add(person)

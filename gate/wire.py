@@ -15,8 +15,9 @@ SK_ED25519 = "sk-ssh-ed25519@openssh.com"
 KEY_TYPES = (ED25519, SK_ED25519)
 HASH = "sha512"  # what ssh-keygen signs with; the other allowed one, sha256, nobody has to ask for
 
+# The padding may stand on a line of its own; the decoder holds the base64 to its one right spelling.
 _ARMOUR = re.compile(
-    rb"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/]+\n)*[A-Za-z0-9+/]+={0,2}\n)-----END SSH SIGNATURE-----\n?"
+    rb"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]+\n)+)-----END SSH SIGNATURE-----\n?",
 )
 _MAGIC = b"SSHSIG"
 _USER_PRESENT = 1
