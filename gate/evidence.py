@@ -194,11 +194,9 @@ def of_environment(root: Path, environment: Mapping[str, str] = os.environ) -> G
 
 
 def _signed(filed: "Filed[Any]") -> "Signed[Any]":
-    """The role that a signature claims stands in its file's name; verifying it says whether that is true."""
-    prefix = f"{filed.path.name}."
     return Signed(
         name=filed.path.name,
         statement=filed.statement,
         message=filed.statement.content,
-        signatures=[(file.name.removeprefix(prefix).partition(".")[0], file) for file in filed.signatures],
+        signatures=[(file.role, file.path) for file in filed.signatures],
     )

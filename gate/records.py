@@ -78,7 +78,10 @@ class Records:
         return self.store.get(f"signers/{digest}.json")
 
     def write(self, applied: Applied, surface: Surface, signers: bytes | None) -> None:
-        """`signers` are the trust files where they changed. Last of all the pointer: a crash before leaves the record before in force."""
+        """`signers` are the trust files, where they may have changed.
+
+        The pointer comes last: a crash before it leaves the record of before in force.
+        """
         self.store.put_new(f"surfaces/{applied.surface}.json", json.dumps(surface.as_json(), sort_keys=True).encode())
         if signers is not None:
             self.store.put(f"signers/{applied.signers}.json", signers)

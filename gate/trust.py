@@ -98,7 +98,7 @@ def _from_branch(commits: Commits, branch: str, commit: str, wanted: str) -> Tru
     try:
         if not commit or not commits.has(branch, commit):
             raise TrustError(
-                f"the commit that the signers in force come from ({commit[:12] or 'none'}) is not on {branch}, so its signers count for nothing: "
+                f"the signers in force come from the commit {commit[:12] or '(none)'}, which is not on {branch}: "
                 "git fetch --unshallow origin, and see docs/security.md"
             )
         found = [commits.file(commit, f"{APPROVALS}/{name}") for name in (SIGNERS, REVOKED)]

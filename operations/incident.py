@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from gate.decision import COMMANDER
-from gate.folder import Folder
+from gate.folder import Filed, Folder
 from gate.signature import SignatureRefused, SigningError, sign, verify
 from gate.statement import Closure, Incident
 from gate.trust import Trust, in_force
@@ -92,34 +92,36 @@ def close(stack: Stack, identity: str, *, reason: str, by: str) -> None:
 
 def status(stack: Stack) -> list[IncidentState]:
     """All of them, the newest first."""
-    gate = gate_of(stack)
-    folder = Folder(gate.folder, stack.name)
+    folder = Folder(gate_of(stack).folder, stack.name)
     now = datetime.now(UTC)
     with judged():
         trust = _trust(stack)
-        return [
-            IncidentState(
-                id=one.statement.id,
-                reason=one.statement.reason,
-                opened_by=one.statement.opened_by,
-                opened_at=one.statement.opened_at,
-                expires=one.statement.expires,
-                open=not (why := _why_not(folder, one.statement, one.signatures, trust, now)),
-                detail=why or "open",
-            )
-            for one in reversed(folder.incidents()[0])
-        ]
+        return [_state(folder, one, trust, now) for one in reversed(folder.incidents()[0])]
 
 
-def _why_not(folder: Folder, incident: Incident, signatures: tuple[Path, ...], trust: Trust, now: datetime) -> str:
+def _state(folder: Folder, filed: Filed[Incident], trust: Trust, now: datetime) -> IncidentState:
+    incident, why_not = filed.statement, _why_not(folder, filed, trust, now)
+    return IncidentState(
+        id=incident.id,
+        reason=incident.reason,
+        opened_by=incident.opened_by,
+        opened_at=incident.opened_at,
+        expires=incident.expires,
+        open=not why_not,
+        detail=why_not or "open",
+    )
+
+
+def _why_not(folder: Folder, filed: Filed[Incident], trust: Trust, now: datetime) -> str:
+    """Why the incident takes the place of nothing (any more); empty while it does."""
+    incident, refused = filed.statement, "not signed"
     if folder.closed(incident.id):
         return "closed"
     if now >= incident.expires:
         return "its time is over"
-    refused = "not signed"
-    for file in signatures:
+    for file in filed.signatures:
         try:
-            verify(incident.content, file, signers=trust.signers, revoked=trust.revoked, role=COMMANDER, at=now)
+            verify(incident.content, file.path, signers=trust.signers, revoked=trust.revoked, role=COMMANDER, at=now)
         except SignatureRefused as error:
             refused = str(error)
         else:
