@@ -152,7 +152,7 @@ def separation(args: ResourceValidationArgs, report_violation: ReportViolation) 
                     "or by ArnEquals on aws:PrincipalArn",
                     None,
                 )
-        for both in sorted(users & administrators):
+        for both in sorted(each for each in users & administrators if not is_account(each)):
             report_violation(f"{args.name}: `{document.where}`: {both} may both administer and use; allow one", None)
 
 

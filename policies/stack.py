@@ -95,16 +95,16 @@ def contacts(args: ResourceValidationArgs, report_violation: ReportViolation) ->
     if args.resource_type != STACK:
         args.not_applicable("not the stack itself")
     named: Any = structured(stack_config().get(CONTACTS))
-    people: Any = named if isinstance(named, dict) else {}
     for role in CONTACT_ROLES:
-        person: Any = people.get(role)
-        for field in ("name", "email"):
-            if not (isinstance(person, dict) and str(person.get(field) or "").strip()):
-                report_violation(
-                    f"nobody can be called: {CONTACTS}.{role}.{field} is missing; "
-                    f"`pulumi config set --path '{CONTACTS}.{role}.{field}' <value>`",
-                    None,
-                )
+        person: Any = named.get(role) if isinstance(named, dict) else None
+        given: Any = person if isinstance(person, dict) else {}
+        lacking = [field for field in ("name", "email") if not str(given.get(field) or "").strip()]
+        if lacking:
+            report_violation(
+                f"nobody can be called: {CONTACTS}.{role} has no {' and no '.join(lacking)}; "
+                + "; ".join(f"`pulumi config set --path '{CONTACTS}.{role}.{field}' <value>`" for field in lacking),
+                None,
+            )
 
 
 POLICIES: list[Policy] = [
