@@ -5,7 +5,7 @@ no place here.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -107,7 +107,7 @@ class Document:
 
 def documents(args: ResourceValidationArgs, report: ReportViolation, *kinds: Kind) -> list[Document]:
     """Those of one resource; one that is missing or can't be read is reported, a resource without any is let be."""
-    places = [(where, kind) for where, kind in _places(args) if kind in kinds]
+    places = _places(args, kinds)
     if not places:
         args.not_applicable(f"holds no {' or '.join(kinds)} policy")
     found: list[Document] = []
@@ -127,15 +127,16 @@ def _kind(type_: str, name: str) -> Kind:
     return Kind.IDENTITY if type_ in IDENTITY else Kind.RESOURCE
 
 
-def _places(args: ResourceValidationArgs) -> list[tuple[str, Kind]]:
+def _places(args: ResourceValidationArgs, kinds: Collection[Kind]) -> list[tuple[str, Kind]]:
+    """Of these kinds only: whether another is there isn't asked, since it may not be known."""
     type_ = args.resource_type
     if not type_.startswith("aws:"):
         return []
-    required = KEYS | IDENTITY | {KEY_POLICY}
-    found = [(name, _kind(type_, name)) for name in PROPERTIES if args.props.get(name)]
-    if not found and type_ in required:
-        found = [("policy", _kind(type_, "policy"))]
-    if type_ == ROLE:
+    found = [(name, kind) for name in PROPERTIES if (kind := _kind(type_, name)) in kinds and args.props.get(name)]
+    own = _kind(type_, "policy")
+    if not found and own in kinds and type_ in KEYS | IDENTITY | {KEY_POLICY}:
+        found = [("policy", own)]
+    if type_ == ROLE and Kind.IDENTITY in kinds:
         inline: Sequence[Any] = args.props.get("inlinePolicies") or ()
         found += [(f"inlinePolicies.{i}.policy", Kind.IDENTITY) for i in range(len(inline)) if inline[i].get("policy")]
     return found
