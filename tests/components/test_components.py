@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.alarms import Alarm, AlarmArgs, MissingData, function_alarms, percentage
-from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
+from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs, trigger
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import Function, Release
@@ -342,12 +342,18 @@ def test_a_code_change_updates_the_release_and_never_replaces_it() -> None:
 def test_the_triggers_name_the_function_that_changes() -> None:
     before = edge_functions(one="1", two="2").one(COMMAND, "functions-release").inputs
     after = edge_functions(one="1", two="3").one(COMMAND, "functions-release").inputs
-    assert before["triggers"] == ["one 1", "two 2"]
-    assert after["triggers"] == ["one 1", "two 3"]
+    assert before["triggers"] == ["one 1 verify_jwt=true", "two 2 verify_jwt=true"]
+    assert after["triggers"] == ["one 1 verify_jwt=true", "two 3 verify_jwt=true"]
     assert before["environment"]["PF_RELEASE"] != after["environment"]["PF_RELEASE"]
     assert {k: v for k, v in before.items() if k not in ("triggers", "environment")} == {
         k: v for k, v in after.items() if k not in ("triggers", "environment")
     }
+
+
+@pytest.mark.rows("K4", "K5")
+def test_the_triggers_say_which_function_takes_calls_without_a_token() -> None:
+    open_to_all = Function(name="hook", digest="1", entry=Path("hook/index.ts"), verify_jwt=False)
+    assert trigger(open_to_all) == "hook 1 verify_jwt=false"
 
 
 @pytest.mark.rows("K4", "K7")
