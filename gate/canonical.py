@@ -32,6 +32,9 @@ UNKNOWN = frozenset(
 UNKNOWN_MARK = "<unknown>"
 SECRET_MARK = "<secret>"  # noqa: S105
 
+# What the forms made here look like; a program's own mapping of that shape is set apart from them.
+FORMS = frozenset({"asset", "literal", "policy", "resource"})
+
 # Lists in a policy statement whose order AWS ignores, and which may also be a single text.
 UNORDERED = ("Action", "NotAction", "Resource", "NotResource")
 PRINCIPALS = ("Principal", "NotPrincipal")
@@ -66,11 +69,12 @@ class Canonical:
     def _mapping(self, value: Mapping[str, object], path: str) -> Any:
         mark = value.get(SIGNATURE)
         if mark is None:
-            return {name: self.value(item, f"{path}.{name}" if path else name) for name, item in value.items()}
+            plain = {name: self.value(item, f"{path}.{name}" if path else name) for name, item in value.items()}
+            return {"literal": plain} if len(plain) == 1 and plain.keys() <= FORMS else plain
         if mark == SECRET:
             self.secrets.append(path)
             return SECRET_MARK
-        if mark in ASSETS and value.get("hash"):
+        if isinstance(mark, str) and mark in ASSETS and value.get("hash"):
             return {"asset": value["hash"]}
         if mark == OUTPUT and "value" in value and not value.get("secret"):
             return self.value(value["value"], path)

@@ -130,7 +130,8 @@ class Verdict:
     missing: tuple[Missing, ...] = ()
     used: tuple[Signature, ...] = ()
     statement: str = ""
-    incident: str = ""
+    incident: str = ""  # in which the surface came without an approval
+    since: datetime | None = None  # when what allows the surface was first used
 
 
 def decide(change: Change, known: Known) -> Verdict:
@@ -147,7 +148,7 @@ def _decide(change: Change, known: Known) -> Verdict:
             return Verdict(allowed=False, kind=_kind(change, known), problems=(why,))
     verdict = _infrastructure(change, known)
     if verdict.allowed and not change.reviewed:
-        return _hotfix(change, known)
+        return replace(_hotfix(change, known), since=verdict.since)
     return verdict
 
 
@@ -168,13 +169,15 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
             verdict
             for one in known.approvals
             if one.statement.kind == "infrastructure" and one.statement.surface == change.surface.digest
+            if not known.before.incident and one.statement.not_before <= known.before.at < one.statement.expires
             if (verdict := _judged(one, change, known, kind, at=known.before.at)).allowed
         ]
         if again:
             return again[0]
+        how = f"in the incident {known.before.incident}" if known.before.incident else "before"
         problems.append(
-            f"the surface {change.surface.digest[:12]} was live before, but no signed approval of it is here "
-            "any more (the record alone proves nothing)"
+            f"the surface {change.surface.digest[:12]} was live {how}, but no signed approval of that time is here "
+            "(the record alone proves nothing)"
         )
     verdicts: list[Verdict] = []
     for one in known.approvals:
@@ -241,6 +244,8 @@ def _first_use(one: Signed[Approval], change: Change, known: Known) -> Verdict:
         problems.append(f"{one.name} expired at {statement.expires:%Y-%m-%d %H:%M} UTC")
     if statement.signers != change.signers:
         problems.append(f"{one.name} was given for other signers than those that this change brings")
+    if statement.release and statement.release != change.release:
+        problems.append(f"{one.name} is for the release {statement.release[:12]}, this is {change.release[:12]}")
     if statement.pack != change.pack:
         problems.append(f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}")
     verdict = _judged(one, change, known, Kind.INFRASTRUCTURE, at=None)
@@ -281,6 +286,7 @@ def _judged(
         missing=_missing(empty, excluded, known) if not foreign else (),
         used=tuple(outcome.filled.values()),
         statement=one.name,
+        since=at or change.now,
     )
 
 
@@ -359,6 +365,8 @@ def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str
     is_live = known.live is not None and known.live.release == change.release
     if statement.base != change.state.digest and not is_live:
         return f"{one.name} was given on another base than {change.state.digest[:12]}"
+    if statement.pack != change.pack:
+        return f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}"
     if not statement.not_before <= change.now < statement.expires:
         return f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M} UTC"
     return ""
@@ -376,8 +384,14 @@ def _emergency(change: Change, known: Known) -> Verdict:
             continue
         good, refused = _signatures(one, (COMMANDER,), known.trust, change.now)
         if good:
+            before = known.before  # what was approved stays approved, also when it is needed in a hurry
             return Verdict(
-                allowed=True, kind=Kind.EMERGENCY, used=tuple(good), statement=one.name, incident=statement.id
+                allowed=True,
+                kind=Kind.EMERGENCY,
+                used=tuple(good),
+                statement=one.name,
+                incident=before.incident if before else statement.id,
+                since=before.at if before else change.now,
             )
         problems += refused or [f"{one.name} is not signed"]
     return Verdict(

@@ -95,6 +95,14 @@ class Gate:
         return Path(named) if named else self.root / APPROVALS
 
     @cached_property
+    def files(self) -> TrustFiles:
+        """The signers that come with the change. Read once: what was judged is what comes into force.
+
+        Raises: TrustError.
+        """
+        return TrustFiles.of_folder(self.folder)
+
+    @cached_property
     def commits(self) -> Commits:
         return Commits(folder=self.root)
 
@@ -130,7 +138,7 @@ class Gate:
             surface=surface,
             state=state,
             release=release,
-            signers=TrustFiles.of_folder(self.folder).digest,
+            signers=self.files.digest,
             pack=pack,
             reviewed=not self.branch or self.commits.is_on(self.branch),
             excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),

@@ -37,9 +37,14 @@ class State:
     def of_export(cls, exported: Mapping[str, Any]) -> "State":
         deployment: Mapping[str, Any] = exported.get("deployment") or {}
         return cls(
-            resources=tuple(_resource(one) for one in deployment.get("resources", ()) if not one.get("delete")),
+            resources=tuple(_resource(one) for one in deployment.get("resources", ()) if _is_ours(one)),
             pending=tuple(str(one["resource"]["urn"]) for one in deployment.get("pending_operations", ())),
         )
+
+
+def _is_ours(exported: Mapping[str, Any]) -> bool:
+    """Not what waits for its deletion; nor what was only read: no pack sees that, and its id is another's."""
+    return not exported.get("delete") and not exported.get("external")
 
 
 def _resource(exported: Mapping[str, Any]) -> Resource:

@@ -6,6 +6,7 @@ its id is unknown in the first preview and random afterwards. Only the propertie
 whatever else is unknown can't be approved.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ TRIGGER = re.compile(r"(?P<name>[\w-]+) (?P<digest>[0-9a-f]{64})(?P<rest>( verif
 CONTENT = "<content>"
 
 DEFAULT_PROVIDER = re.compile(r"(::pulumi:providers:[\w-]+::default)_[0-9_a-z-]+$")
+# Resources whose code stands in an input that the engine shows no policy pack.
+DYNAMIC = re.compile(r"pulumi-\w+:dynamic\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,8 @@ def entry(resource: Resource, identities: Mapping[str, str]) -> Entry:
             inputs[name] = _references(canonical, name, value, resource.depends.get(name, ()), identities)
         else:
             inputs[name] = canonical.value(value, name)
+    if DYNAMIC.match(resource.type):
+        canonical.unknown.append("__provider")
     if FUNCTIONS_RELEASE.search(resource.urn):
         inputs = _without_content(inputs)
     return Entry(
@@ -117,13 +122,20 @@ def _references(
     resources: set[str] = set()
     literal: list[Any] = []
     for item in cast("list[object]", value) if isinstance(value, list) else [value]:
-        if isinstance(item, str) and item in UNKNOWN and depends:
+        if isinstance(item, str) and item in UNKNOWN and depends and all(map(_has_identity, depends)):
             resources.update(depends)
         elif isinstance(item, str) and item in identities:
             resources.add(identities[item])
         else:
             literal.append(canonical.value(item, name))
-    return {"resources": sorted(resources), "literal": sorted(literal, key=str)}
+    return {
+        "resources": sorted(resources),
+        "literal": sorted(literal, key=lambda item: json.dumps(item, sort_keys=True)),
+    }
+
+
+def _has_identity(urn: str) -> bool:
+    return urn.split("::")[2].rpartition("$")[2] in IDENTITIES
 
 
 def _without_content(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -140,23 +152,24 @@ def _without_content(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def functions_of(resources: Iterable[Resource]) -> list[str]:
-    """What the edge functions' release holds: a line for each function with its content's digest."""
-    for resource in resources:
-        if FUNCTIONS_RELEASE.search(resource.urn):
-            triggers = resource.inputs.get("triggers")
-            return [str(trigger) for trigger in cast("list[object]", triggers)] if isinstance(triggers, list) else []
-    return []
+    """What the edge functions' releases hold: a line for each function with its content's digest."""
+    return sorted(
+        str(trigger)
+        for resource in resources
+        if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
+        for trigger in cast("list[object]", resource.inputs["triggers"])
+    )
 
 
 def identities(resources: Iterable[Resource]) -> dict[str, str]:
-    """From the ids and ARNs of the resources to their URNs."""
-    found: dict[str, str] = {}
+    """From the ids and ARNs of the resources to their URNs. What two resources claim to be is neither."""
+    found: dict[str, set[str]] = {}
     for resource in resources:
         for name in IDENTITIES.get(resource.type, ()):
             value = resource.outputs.get(name)
             if isinstance(value, str) and value and value not in UNKNOWN:
-                found[value] = resource.urn
-    return found
+                found.setdefault(value, set()).add(resource.urn)
+    return {value: urn for value, (urn, *others) in found.items() if not others}
 
 
 class SurfaceError(Exception):

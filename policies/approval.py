@@ -22,7 +22,6 @@ from gate.receipt import Receipt, program_digest, release_digest, this_run
 from gate.records import Applied
 from gate.state import State, read
 from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, stable_urn
-from gate.trust import TrustFiles
 
 
 class Denied(Exception):  # noqa: N818 - an outcome, not an error
@@ -189,23 +188,22 @@ class ApprovalGate:
         if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != set(surface.resources):
             raise Denied("the program registered other resources in the update than in the preview")
         change, known = self._judged
+        # Neither a program that nobody merged nor an emergency brings other signers into force.
+        brings_signers = change.reviewed and self._verdict.kind is not Kind.EMERGENCY
         with _closed():
-            # What was approved before keeps the moment in which its approval was first used: it counts as of then.
-            kept = known.before if self._verdict.kind in (Kind.FEATURE, Kind.RETURN, Kind.HOTFIX) else None
             head = self._gate.commits.head()
             self._gate.records.write(
                 Applied(
                     surface=surface.digest,
-                    # A program that nobody merged brings no other signers into force.
-                    signers=change.signers if change.reviewed else known.trust.digest,
-                    signers_commit=head if change.reviewed else known.trust.commit,
+                    signers=change.signers if brings_signers else known.trust.digest,
+                    signers_commit=head if brings_signers else known.trust.commit,
                     commit=head,
-                    at=kept.at if kept else datetime.now(UTC),
-                    incident=kept.incident if kept else self._verdict.incident,
+                    at=self._verdict.since or change.now,
+                    incident=self._verdict.incident,
                     release=self._receipt.release,
                 ),
                 surface,
-                TrustFiles.of_folder(self._gate.folder).as_bytes() if change.reviewed else None,
+                self._gate.files.as_bytes() if brings_signers else None,
             )
 
     def _refuse_pending(self, state: State) -> None:
