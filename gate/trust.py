@@ -60,6 +60,8 @@ class Trust:
 
 def _text(file: Path) -> str:
     try:
+        if not file.exists():
+            raise TrustError(f"{file} is not there: approvals/README.md says what goes into it")
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LONGEST:
             raise TrustError(f"{file} is no regular file of at most 64 KiB: git checkout {file}")
         return file.read_bytes().decode()
@@ -84,9 +86,12 @@ def in_force(records: Records, folder: Path, commits: Commits, branch: str) -> T
     else:
         files = _of_digest(records, folder, record.signers)
     try:
+        revoked = Revoked.parse(files.revoked.encode(), f"{APPROVALS}/{REVOKED}")
+        # A revocation only restricts, so one that comes with the change counts at once.
+        here = Revoked.read(folder / REVOKED)
         return Trust(
             signers=Signers.parse(files.signers.encode(), f"{APPROVALS}/{SIGNERS}"),
-            revoked=Revoked.parse(files.revoked.encode(), f"{APPROVALS}/{REVOKED}"),
+            revoked=Revoked(text=f"{revoked.text}\n{here.text}", fingerprints=revoked.fingerprints | here.fingerprints),
             digest=record.signers,
             commit=record.signers_commit,
         )

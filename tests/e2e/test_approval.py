@@ -13,6 +13,7 @@ from tests.e2e.checkout import Checkout, new_checkout
 
 pytestmark = pytest.mark.rows("K5", "C1", "C2")
 
+FOREIGN_KEY = "00000000-0000-4000-8000-000000000000"
 KEY = "components/encryption_key.py"
 USE = 'USE = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")'
 WIDER = 'USE = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext")'
@@ -69,6 +70,11 @@ class Gated:
         text = file.read_text()
         assert before in text
         file.write_text(text.replace(before, after, 1))
+
+    def rotate_every(self, days: int) -> None:
+        """The smallest change of the surface."""
+        setting = "parker-flight:environment"
+        self.edit("Pulumi.sandbox.yaml", setting, f"parker-flight:keyRotationDays: {days}\n  {setting}")
 
 
 def _resources(exported: bytes) -> object:
@@ -143,7 +149,7 @@ def test_function_code_needs_no_approval(program: Gated) -> None:
     [
         "import pulumi_command\npulumi_command.local.Command('x', create='aws iam list-users')",
         "import pulumi_aws\npulumi_aws.Provider('other', region='us-east-1', allowed_account_ids=['123456789012'])",
-        "import pulumi_aws\npulumi_aws.kms.Alias('x', name='alias/x', target_key_id='00000000-0000-4000-8000-000000000000', "
+        "import pulumi_aws\npulumi_aws.kms.Alias('x', name='alias/x', target_key_id='" + FOREIGN_KEY + "', "
         "opts=pulumi.ResourceOptions(protect=True))",
     ],
     ids=["a command", "a provider", "an alias with a literal key id"],
@@ -159,7 +165,7 @@ def test_a_program_that_shows_the_preview_something_else_is_stopped_at_that_reso
     program.edit(
         KEY,
         "target_key_id=key.key_id,",
-        "target_key_id=key.key_id if pulumi.runtime.is_dry_run() else '00000000-0000-4000-8000-000000000000',",
+        f"target_key_id=key.key_id if pulumi.runtime.is_dry_run() else {FOREIGN_KEY!r},",
     )
     targets = _alias_targets(program.checkout)
     program.checkout.approved()
@@ -203,7 +209,7 @@ def test_an_approval_on_another_base_is_refused_naming_what_moved(program: Gated
     program.sign("security")
     program.sign("devops")
     approved = (program.checkout.root / KEY).read_text()
-    program.edit("Pulumi.sandbox.yaml", "parker-flight:environment", "parker-flight:keyRotationDays: 200\n  parker-flight:environment")
+    program.rotate_every(200)
     (program.checkout.root / KEY).write_text(approved.replace("ReEncryptFrom", "ReEncryptTo"))
     program.checkout.approved()
     program.up(check=True)
@@ -248,7 +254,7 @@ def test_an_interrupted_update_has_to_be_recovered_first(program: Gated) -> None
 
 def test_an_incident_takes_the_place_of_approvals_until_it_is_closed(program: Gated) -> None:
     checkout = program.checkout
-    program.edit("Pulumi.sandbox.yaml", "parker-flight:environment", "parker-flight:keyRotationDays: 180\n  parker-flight:environment")
+    program.rotate_every(180)
     people = checkout.state / "sandbox/people"
     refused = checkout.pf("deploy", "--emergency", check=False)
     assert refused.returncode != 0
