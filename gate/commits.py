@@ -1,11 +1,14 @@
 """What git says about the program that is to be deployed: who wrote it, and whether it was reviewed."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 APPROVALS = "approvals"
+# The statements of a stack, which need no review; who may approve, in the files above them, is part of the change.
+STATEMENTS = f":(exclude,glob){APPROVALS}/*/**"
 SECONDS = 10
 
 
@@ -25,7 +28,9 @@ class Commits:
             raise GitError("git is not on PATH: install it")
         try:
             done = subprocess.run(
-                [git, "-C", str(self.folder), *arguments],
+                [git, "--no-replace-objects", "-C", str(self.folder), *arguments],
+                # Not of the repository whose hook runs this.
+                env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
@@ -47,19 +52,19 @@ class Commits:
         return lines[1] if done.returncode == 0 and len(lines) == 2 and not lines[0] else ""
 
     def authors(self, since: str) -> frozenset[str]:
-        """Who wrote the change (e-mail addresses); commits that only add approvals don't count."""
+        """Who wrote the change (e-mail addresses); commits that only file statements don't count."""
         head = self.head()
         if not head:
             return frozenset()
         known = since and self._git("cat-file", "-e", f"{since}^{{commit}}", codes=(0, 1, 128)).returncode == 0
         which = [f"{since}..{head}"] if known else ["-1", head]
-        done = self._git("log", "--format=%ae", *which, "--", ".", f":(exclude){APPROVALS}")
+        done = self._git("log", "--format=%ae", *which, "--", ".", STATEMENTS)
         return frozenset(done.stdout.decode(errors="replace").lower().split())
 
     def is_on(self, branch: str) -> bool:
         """Whether this very program, with nothing uncommitted, is on the branch."""
         head = self.head()
-        changed = ["status", "--porcelain", "--untracked-files=normal", "--", ".", f":(exclude){APPROVALS}"]
+        changed = ["status", "--porcelain", "--untracked-files=all", "--", ".", STATEMENTS]
         return bool(head) and not self._git(*changed).stdout.strip() and self.has(branch, head)
 
     def has(self, branch: str, commit: str) -> bool:

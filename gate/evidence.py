@@ -25,7 +25,7 @@ from gate.state import State, StateError
 from gate.statement import StatementError
 from gate.store import StoreError, of_backend
 from gate.surface import Surface, SurfaceError
-from gate.trust import TrustError, TrustFiles, in_force
+from gate.trust import Trust, TrustError, TrustFiles, in_force
 
 NAMESPACE = "parker-flight"
 EMERGENCY = "PF_EMERGENCY"
@@ -73,9 +73,40 @@ class Gate:
         return {"protectedBranch": self.branch, "businessHours": DEFAULT_HOURS | dict(self.business_hours)}
 
     @cached_property
+    def settings_in_force(self) -> Mapping[str, Any]:
+        """Those that judge the change: the live ones, as with the signers. It can't loosen what it is judged by.
+
+        Raises: StoreError.
+        """
+        live = self.records.live()
+        return self.records.surface(live.surface).settings if live else self.settings
+
+    @property
+    def branches(self) -> list[str]:
+        """The protected ones: the one in force and this checkout's. Neither a change nor a forged record loosens it."""
+        return sorted({self.branch, str(self.settings_in_force.get("protectedBranch", ""))} - {""})
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Raises: TrustError, StoreError."""
+        return in_force(self.records, self.folder, self.commits, self.branches)
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether program and signers are those of a commit on the protected branch, where there is one.
+
+        Raises: GitError, StoreError, TrustError.
+        """
+        commits = self.commits
+        return all(
+            commits.is_on(branch) and TrustFiles.of_commit(commits, commits.head()).digest == self.files.digest
+            for branch in self.branches
+        )
+
+    @property
     def hours(self) -> BusinessHours:
-        """Raises: EvidenceError."""
-        hours = DEFAULT_HOURS | dict(self.business_hours)
+        """Raises: EvidenceError, StoreError."""
+        hours = self.settings_in_force["businessHours"]
         try:
             days = frozenset(DAYS[DAYS.index(str(day))] for day in cast("list[object]", hours["days"]))
             closes = str(hours["to"])
@@ -85,7 +116,7 @@ class Gate:
                 opens=time.fromisoformat(str(hours["from"])),
                 closes=time() if closes == "24:00" else time.fromisoformat(closes),
             )
-        except (ValueError, TypeError, ZoneInfoNotFoundError) as error:
+        except (KeyError, ValueError, TypeError, ZoneInfoNotFoundError) as error:
             raise EvidenceError(f"{NAMESPACE}:businessHours can't be used: {error}") from error
 
     @property
@@ -140,7 +171,7 @@ class Gate:
             release=release,
             signers=self.files.digest,
             pack=pack,
-            reviewed=not self.branch or self.commits.is_on(self.branch),
+            reviewed=self.is_reviewed,
             excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),
             emergency=bool(self.environment.get(EMERGENCY)),
             now=datetime.now(UTC),
@@ -156,7 +187,7 @@ class Gate:
             live=live,
             live_surface=self.records.surface(live.surface) if live else Surface(),
             before=self.records.applied(surface.digest),
-            trust=in_force(self.records, self.folder, self.commits, self.branch),
+            trust=self.trust,
             hours=self.hours,
             surfaces=self._bases({one.statement.base for one in approvals}),
             approvals=[_signed(one) for one in approvals],

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from gate.store import Store, StoreError
 from gate.surface import Surface, SurfaceError
@@ -16,15 +16,19 @@ WITHDRAWN = "withdrawn.json"
 
 Record = TypeVar("Record")
 
+# They name files and commits, and whoever writes to the store would like them to name others.
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
     """A surface that was applied under the gate."""
 
-    surface: str  # its digest
-    signers: str  # digest of the signers that were in force from then on
-    signers_commit: str  # where the protected branch has them
-    commit: str  # of the program; empty outside a git repository
+    surface: Digest
+    signers: Digest  # of the signers that were in force from then on
+    signers_commit: Commit  # where the protected branch has them
+    commit: Commit  # of the program; empty outside a git repository
     at: datetime  # when the approval that allowed it was first used
     incident: str = ""  # the incident that took the place of an approval
     release: str = ""  # of the functions
@@ -34,8 +38,8 @@ class Applied:
 class TrustRoot:
     """The first signers, confirmed once by a person before anything was approved."""
 
-    signers: str
-    signers_commit: str
+    signers: Digest
+    signers_commit: Commit
     at: datetime
 
 

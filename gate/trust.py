@@ -6,6 +6,7 @@ that a forged record in the state's backend makes nobody an approver.
 """
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -45,7 +46,19 @@ class TrustFiles:
 
     @classmethod
     def of_folder(cls, folder: Path) -> "TrustFiles":
+        """Raises: TrustError."""
         return cls(signers=_text(folder / SIGNERS), revoked=_text(folder / REVOKED))
+
+    @classmethod
+    def of_commit(cls, commits: Commits, commit: str) -> "TrustFiles":
+        """Raises: TrustError, GitError."""
+        signers, revoked = (commits.file(commit, f"{APPROVALS}/{name}") for name in (SIGNERS, REVOKED))
+        if signers is None or revoked is None:
+            raise TrustError(f"{commit[:12]} has no {APPROVALS}/{SIGNERS} and {APPROVALS}/{REVOKED}")
+        try:
+            return cls(signers=signers.decode(), revoked=revoked.decode())
+        except UnicodeDecodeError:
+            raise TrustError(f"{APPROVALS}/ of {commit[:12]} is not UTF-8") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +73,6 @@ class Trust:
 
 def _text(file: Path) -> str:
     try:
-        if not file.exists():
-            raise TrustError(f"{file} is not there: approvals/README.md says what goes into it")
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LONGEST:
             raise TrustError(f"{file} is no regular file of at most 64 KiB: git checkout {file}")
         return file.read_bytes().decode()
@@ -71,50 +82,49 @@ def _text(file: Path) -> str:
         raise TrustError(f"{file} is not UTF-8") from None
 
 
-def in_force(records: Records, folder: Path, commits: Commits, branch: str) -> Trust:
+def in_force(records: Records, folder: Path, commits: Commits, branches: Collection[str]) -> Trust:
     """The signers that judge the next change of the stack.
 
-    `folder` is the approvals folder of this checkout, `branch` the protected one or empty.
+    `folder` is the approvals folder of this checkout, `branches` the protected ones, if the stack has any.
 
     Raises: TrustError, StoreError.
     """
     record = records.live() or records.trust_root()
     if record is None:
         raise TrustError("nobody has confirmed yet who may approve: ./pf signers confirm")
-    if branch:
-        files = _from_branch(commits, branch, record.signers_commit, record.signers)
-    else:
-        files = _of_digest(records, folder, record.signers)
     try:
-        revoked = Revoked.parse(files.revoked.encode(), f"{APPROVALS}/{REVOKED}")
-        # A revocation only restricts, so one that comes with the change counts at once.
-        here = Revoked.read(folder / REVOKED)
+        if branches:
+            files = _from_branches(commits, branches, record.signers_commit, record.signers)
+        else:
+            files = _of_digest(records, folder, record.signers)
+        later = [TrustFiles.of_commit(commits, branch).revoked for branch in branches]
         return Trust(
             signers=Signers.parse(files.signers.encode(), f"{APPROVALS}/{SIGNERS}"),
-            revoked=Revoked(text=f"{revoked.text}\n{here.text}", fingerprints=revoked.fingerprints | here.fingerprints),
+            revoked=_revoked([files.revoked, *later, _text(folder / REVOKED)]),
             digest=record.signers,
             commit=record.signers_commit,
         )
-    except SignersError as error:
+    except (GitError, SignersError) as error:
         raise TrustError(str(error)) from error
 
 
-def _from_branch(commits: Commits, branch: str, commit: str, wanted: str) -> TrustFiles:
-    try:
+def _revoked(lists: Iterable[str]) -> Revoked:
+    """All of them: a lost key counts no more from when its revocation is merged or at hand, before any approval."""
+    parsed = [Revoked.parse(text.encode(), f"{APPROVALS}/{REVOKED}") for text in dict.fromkeys(lists)]
+    return Revoked(
+        text="\n".join(one.text for one in parsed),
+        fingerprints=frozenset[str]().union(*(one.fingerprints for one in parsed)),
+    )
+
+
+def _from_branches(commits: Commits, branches: Collection[str], commit: str, wanted: str) -> TrustFiles:
+    for branch in branches:
         if not commit or not commits.has(branch, commit):
             raise TrustError(
                 f"the signers in force come from the commit {commit[:12] or '(none)'}, which is not on {branch}: "
                 "git fetch --unshallow origin, and see docs/security.md"
             )
-        found = [commits.file(commit, f"{APPROVALS}/{name}") for name in (SIGNERS, REVOKED)]
-    except GitError as error:
-        raise TrustError(str(error)) from error
-    if found[0] is None or found[1] is None:
-        raise TrustError(f"{commit[:12]} has no {APPROVALS}/{SIGNERS} and {APPROVALS}/{REVOKED}")
-    try:
-        files = TrustFiles(signers=found[0].decode(), revoked=found[1].decode())
-    except UnicodeDecodeError:
-        raise TrustError(f"{APPROVALS}/ of {commit[:12]} is not UTF-8") from None
+    files = TrustFiles.of_commit(commits, commit)
     if files.digest != wanted:
         raise TrustError(f"the gate's record of the signers is not what {commit[:12]} has: see docs/security.md")
     return files

@@ -10,7 +10,7 @@ from gate.decision import COMMANDER
 from gate.folder import Filed, Folder
 from gate.signature import SignatureRefused, SigningError, sign, verify
 from gate.statement import Closure, Incident
-from gate.trust import Trust, in_force
+from gate.trust import Trust
 from operations.confirmation import confirmed
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
@@ -32,17 +32,12 @@ class IncidentState(BaseModel):
     detail: str
 
 
-def _trust(stack: Stack) -> Trust:
-    gate = gate_of(stack)
-    return in_force(gate.records, gate.folder, gate.commits, gate.branch)
-
-
 def open_incident(stack: Stack, *, key: Path, reason: str, hours: float, confirm: str) -> Incident:
     """Raises: OperationError unless the key is an incident commander's."""
     gate = gate_of(stack)
     now = datetime.now(UTC).replace(microsecond=0)
     with judged():
-        trust = _trust(stack)
+        trust = gate.trust
         signer = trust.signers.of_fingerprint(fingerprint_of(key))
         if signer is None or COMMANDER not in signer.roles:
             may = ", ".join(one.principal for one in trust.signers.signers if COMMANDER in one.roles) or "nobody"
@@ -92,10 +87,11 @@ def close(stack: Stack, identity: str, *, reason: str, by: str) -> None:
 
 def status(stack: Stack) -> list[IncidentState]:
     """All of them, the newest first."""
-    folder = Folder(gate_of(stack).folder, stack.name)
+    gate = gate_of(stack)
+    folder = Folder(gate.folder, stack.name)
     now = datetime.now(UTC)
     with judged():
-        trust = _trust(stack)
+        trust = gate.trust
         return [_state(folder, one, trust, now) for one in reversed(folder.incidents()[0])]
 
 

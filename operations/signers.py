@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from gate.records import TrustRoot
 from gate.signers import Signers
-from gate.trust import SIGNERS, TrustFiles, in_force
+from gate.trust import SIGNERS, TrustFiles
 from operations.confirmation import confirmed
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
@@ -38,6 +38,5 @@ def confirm(stack: Stack, given: str) -> bool:
 
 def listed(stack: Stack) -> Signers:
     """Those in force."""
-    gate = gate_of(stack)
     with judged():
-        return in_force(gate.records, gate.folder, gate.commits, gate.branch).signers
+        return gate_of(stack).trust.signers
