@@ -13,7 +13,7 @@ from pulumi_policy import (
 )
 
 from policies.configuration import ACCOUNT, stack_config
-from policies.documents import ROLE, Kind, Statement, documents, has_wildcard, unnamed
+from policies.documents import ROLE, Kind, Statement, belongs, documents, has_wildcard, unnamed
 
 ALL_KINDS = tuple(Kind)
 ATTACHMENTS: Mapping[str, str] = {
@@ -130,11 +130,6 @@ def oidc_subject(args: ResourceValidationArgs, report_violation: ReportViolation
                     demanded = statement.condition(f"{issuer}:{claim}", "StringEquals")
                     if len(demanded) != 1 or has_wildcard(demanded[0]):
                         report_violation(f"{at}: demand one exact {issuer}:{claim} by StringEquals", None)
-
-
-def belongs(name: str, account: str) -> bool:
-    """Whether an account id or an ARN `arn:aws:<service>:<region>:<account>:…` is of that account."""
-    return bool(account) and (name == account or name.split(":")[4:5] == [account])
 
 
 def unbound(statement: Statement, account: str) -> Iterator[str]:

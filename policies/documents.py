@@ -94,6 +94,11 @@ def has_wildcard(text: str) -> bool:
     return "*" in text or "?" in text
 
 
+def belongs(name: str, account: str) -> bool:
+    """Whether an account id or an ARN `arn:aws:<service>:<region>:<account>:…` is of that account."""
+    return bool(account) and (name == account or name.split(":")[4:5] == [account])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Document:
     kind: Kind

@@ -10,7 +10,8 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
-from policies.documents import KEYS, Kind, Statement, documents, has_wildcard, unnamed
+from policies.configuration import ACCOUNT, stack_config
+from policies.documents import KEYS, Kind, Statement, belongs, documents, has_wildcard, unnamed
 
 KEY = "aws:kms/key:Key"
 ALIAS = "aws:kms/alias:Alias"
@@ -58,6 +59,10 @@ ADMINISTRATION = (
 )
 
 
+def spelled(days: object) -> str:
+    return "missing" if days is None else f"{days:g}" if isinstance(days, int | float) else "no number"
+
+
 def rotation(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
     if args.resource_type == "aws:kms/externalKey:ExternalKey":
         report_violation(f"{args.name}: KMS rotates no imported key material; use an {KEY}", None)
@@ -68,9 +73,8 @@ def rotation(args: ResourceValidationArgs, report_violation: ReportViolation) ->
         report_violation(f"{args.name}: `enableKeyRotation` is not true; set it", None)
     days = args.props.get("rotationPeriodInDays")
     if not isinstance(days, int | float) or not 0 < days <= LONGEST_ROTATION_DAYS:
-        given = "missing" if days is None else f"{days:g}" if isinstance(days, int | float) else "no number"
         report_violation(
-            f"{args.name}: `rotationPeriodInDays` is {given}; write out at most {LONGEST_ROTATION_DAYS}", None
+            f"{args.name}: `rotationPeriodInDays` is {spelled(days)}; write out at most {LONGEST_ROTATION_DAYS}", None
         )
 
 
@@ -79,10 +83,9 @@ def deletion_window(args: ResourceValidationArgs, report_violation: ReportViolat
         args.not_applicable("no key")
     days = args.props.get("deletionWindowInDays")
     if days != DELETION_WINDOW_DAYS:
-        given = "missing" if days is None else f"{days:g}"
         report_violation(
-            f"{args.name}: `deletionWindowInDays` is {given}; write out {DELETION_WINDOW_DAYS}: a deletion by mistake "
-            "has to be noticed in time",
+            f"{args.name}: `deletionWindowInDays` is {spelled(days)}; write out {DELETION_WINDOW_DAYS}, the "
+            "time to notice a deletion by mistake",
             None,
         )
 
@@ -102,15 +105,16 @@ def principals(args: ResourceValidationArgs, report_violation: ReportViolation) 
 
 
 def no_lockout(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    found = documents(args, report_violation, Kind.KEY)
+    found, account = documents(args, report_violation, Kind.KEY), stack_config().get(ACCOUNT, "")
     if args.props.get("bypassPolicyLockoutSafetyCheck"):
         report_violation(f"{args.name}: `bypassPolicyLockoutSafetyCheck` is on; remove it", None)
     for document in found:
         about = [statement for statement in document.statements if statement.covers("kms:PutKeyPolicy")]
-        if not any(each.allows and "AWS" in each.principals and not each.conditions for each in about):
+        free = [each for each in about if each.allows and not each.conditions]
+        if not any(belongs(named, account) for each in free for named in each.principals.get("AWS", ())):
             report_violation(
-                f"{args.name}: `{document.where}` leaves kms:PutKeyPolicy to nobody without a condition: the key could "
-                "never be administered again; allow it to the account's administration",
+                f"{args.name}: `{document.where}` leaves kms:PutKeyPolicy to nobody of the account without a condition, "
+                "and the key could never be administered again; allow it to the account",
                 None,
             )
         for statement in about:

@@ -28,7 +28,7 @@ TOPIC = "aws:sns/topic:Topic"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 MISSING_DATA = ("breaching", "ignore", "missing", "notBreaching")
 # Expressions that read metrics by themselves, past the queries that this rule can see.
-_READS_METRICS = re.compile(r"\b(SEARCH|SELECT|METRICS)\b", re.IGNORECASE)
+_READS_METRICS = re.compile(r"\b(SEARCH|SELECT)\b", re.IGNORECASE)
 
 PUBLISHED: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("published_metrics.yaml").read_text())
 

@@ -131,11 +131,16 @@ TABLE: Table = {
         key(COMPLIANT, {**ADMINISTRATION, "Action": "kms:*"}),
         key(COMPLIANT, {**ADMINISTRATION, "Action": "KMS:putkeypolicy"}),
         key(VIOLATING, USE, said="leaves kms:PutKeyPolicy to nobody"),
-        key(VIOLATING, {**ADMINISTRATION, "Principal": {"Service": "sns.amazonaws.com"}}, said="to nobody"),
+        key(VIOLATING, {**ADMINISTRATION, "Principal": {"AWS": "210987654321"}}, said="nobody of the account"),
+        key(
+            VIOLATING,
+            {**ADMINISTRATION, "Principal": {"Service": "sns.amazonaws.com"}},
+            said="to nobody of the account",
+        ),
         key(
             VIOLATING,
             {**ADMINISTRATION, "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
-            said="leaves kms:PutKeyPolicy to nobody without a condition",
+            said="leaves kms:PutKeyPolicy to nobody of the account without a condition",
         ),
         key(
             VIOLATING,
