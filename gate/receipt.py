@@ -30,7 +30,9 @@ PARTIAL = (
     "--exclude-dependents",
 )
 PROGRAM_FOLDERS = ("components", "gate", "policies")
-PROGRAM_FILES = ("__main__.py", "settings.py", "Pulumi.yaml", "uv.lock")
+PROGRAM_FILES = ("Pulumi.yaml", "uv.lock")
+IMPORTABLE = (".py", ".pyc", ".so", ".pyd")
+NO_PROGRAM = ("__pycache__", "node_modules")
 
 
 class ReceiptError(Exception):
@@ -74,7 +76,13 @@ def _is_partial(word: str) -> bool:
 
 
 def program_digest(folder: Path, stack: str) -> str:
-    """Changes with the program, the gate, the stack's config and the locked packages."""
+    """Changes with the program, the gate, the stack's config and the locked packages.
+
+    The program is whatever it can import: Python searches its folder before the installed packages. The functions'
+    content is not part of it; the engine shows that among the inputs.
+
+    Raises: ReceiptError.
+    """
     hashed = hashlib.sha256()
     for file in _program_files(folder, stack):
         hashed.update(
@@ -84,10 +92,18 @@ def program_digest(folder: Path, stack: str) -> str:
 
 
 def _program_files(folder: Path, stack: str) -> Iterator[Path]:
-    names = (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")
-    yield from (folder / name for name in sorted(names) if (folder / name).is_file())
-    for name in PROGRAM_FOLDERS:
-        yield from sorted(file for file in (folder / name).rglob("*") if file.is_file() and file.suffix != ".pyc")
+    named = [folder / name for name in (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")]
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = sorted(name for name in folders if name not in NO_PROGRAM and not name.startswith("."))
+        if links := [name for name in folders if Path(place, name).is_symlink()]:
+            raise ReceiptError(f"{Path(place, links[0])} is a link to a folder: put the folder itself there")
+        whole = Path(place).relative_to(folder).parts[:1] in [(name,) for name in PROGRAM_FOLDERS]
+        files = (Path(place, name) for name in sorted(names))
+        yield from (file for file in files if file.is_file() and (whole or file in named or file.suffix in IMPORTABLE))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def release_digest(program: str, functions: Sequence[str]) -> str:
