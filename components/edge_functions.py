@@ -45,7 +45,7 @@ class EdgeFunctions(pulumi.ComponentResource):
             update=f"{TOOL} deploy",
             delete=f"{TOOL} remove",
             environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
-            triggers=[f"{function.name} {function.digest}" for _, function in sorted(args.release.functions.items())],
+            triggers=list(args.release.contents),
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )

@@ -43,6 +43,14 @@ class Release:
     functions: Mapping[str, Function]
 
     @property
+    def contents(self) -> tuple[str, ...]:
+        """A line for each function: what the engine compares, and of which the digest alone needs no approval."""
+        return tuple(
+            f"{function.name} {function.digest} verify_jwt={str(function.verify_jwt).lower()}"
+            for _, function in sorted(self.functions.items())
+        )
+
+    @property
     def digest(self) -> str:
         """Names the release, to people and in the functions' answers."""
         text = json.dumps({name: function.digest for name, function in sorted(self.functions.items())})

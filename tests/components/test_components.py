@@ -342,8 +342,8 @@ def test_a_code_change_updates_the_release_and_never_replaces_it() -> None:
 def test_the_triggers_name_the_function_that_changes() -> None:
     before = edge_functions(one="1", two="2").one(COMMAND, "functions-release").inputs
     after = edge_functions(one="1", two="3").one(COMMAND, "functions-release").inputs
-    assert before["triggers"] == ["one 1", "two 2"]
-    assert after["triggers"] == ["one 1", "two 3"]
+    assert before["triggers"] == ["one 1 verify_jwt=true", "two 2 verify_jwt=true"]
+    assert after["triggers"] == ["one 1 verify_jwt=true", "two 3 verify_jwt=true"]
     assert before["environment"]["PF_RELEASE"] != after["environment"]["PF_RELEASE"]
     assert {k: v for k, v in before.items() if k not in ("triggers", "environment")} == {
         k: v for k, v in after.items() if k not in ("triggers", "environment")
