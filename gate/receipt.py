@@ -7,7 +7,7 @@ write the state folder can forge it. What it says is judged again at the update,
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -106,11 +106,6 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def release_digest(program: str, functions: Sequence[str]) -> str:
-    """What a hotfix is approved by: the whole program and the content of the functions."""
-    return digest({"program": program, "functions": sorted(functions)})
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Stored:
     """A receipt in its file."""
@@ -120,20 +115,28 @@ class _Stored:
     state: str
     surface: dict[str, Any]
     digest: str
-    release: str
+    functions: tuple[str, ...]
     at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed."""
+    """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed.
+
+    `functions` is the content that the edge functions are to have, which is not part of the surface.
+    """
 
     run: str
     program: str
     state: str
     surface: Surface
-    release: str
+    functions: tuple[str, ...]
     at: datetime
+
+    @property
+    def release(self) -> str:
+        """What a hotfix is approved by: the whole program and the content of the functions."""
+        return digest({"program": self.program, "functions": list(self.functions)})
 
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +147,7 @@ class Receipt:
             state=self.state,
             surface=self.surface.as_json(),
             digest=self.surface.digest,
-            release=self.release,
+            functions=self.functions,
             at=self.at,
         )
         unfinished.write_bytes(TypeAdapter(_Stored).dump_json(stored))
@@ -165,7 +168,7 @@ class Receipt:
             program=stored.program,
             state=stored.state,
             surface=surface,
-            release=stored.release,
+            functions=stored.functions,
             at=stored.at,
         )
 
