@@ -35,7 +35,7 @@ shell: setup ## a shell in which plain `pulumi up` works
 rows: setup ## each requirement with the tests and commands that prove it
 	@.venv/bin/python -m tests.rows
 
-bench: setup ## measured speed, as ratios to a floor of direct calls
+bench: setup ## measured speed beside a floor of direct calls, and where the time goes
 	@.venv/bin/python -m tests.bench
 
 format: setup ## format and mend what ruff can mend

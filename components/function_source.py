@@ -35,6 +35,11 @@ class Function:
     entry: Path  # relative to the project
     verify_jwt: bool
 
+    @property
+    def trigger(self) -> str:
+        """What changes when a function does. The policy pack reads there who may call it; the digest doesn't tell."""
+        return f"{self.name} {self.digest} verify_jwt={'true' if self.verify_jwt else 'false'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
@@ -44,11 +49,7 @@ class Release:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """A line for each function: what the engine compares, and of which the digest alone needs no approval."""
-        return tuple(
-            f"{function.name} {function.digest} verify_jwt={str(function.verify_jwt).lower()}"
-            for _, function in sorted(self.functions.items())
-        )
+        return tuple(function.trigger for _, function in sorted(self.functions.items()))
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ that a forged record in the state's backend makes nobody an approver.
 """
 
 import json
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,8 @@ class Trust:
 
 def _text(file: Path) -> str:
     try:
+        if not os.path.lexists(file):
+            raise TrustError(f"{file} is not there: approvals/README.md says what goes into it")
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LONGEST:
             raise TrustError(f"{file} is no regular file of at most 64 KiB: git checkout {file}")
         return file.read_bytes().decode()

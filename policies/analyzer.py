@@ -108,7 +108,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
         urn = diagnostic.urn or (resources[0].urn if len(resources) == 1 else "")
         if waiver := self.waivers.of(diagnostic.policyName, urn):
             diagnostic.enforcementLevel = ADVISORY
-            diagnostic.message = f"{diagnostic.message}\n{waiver}"
+            diagnostic.message = f"{diagnostic.description}\n{waiver}"
 
 
 def _is_unknown_at(resource: Any, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which rules the pack has: the lists of one module per concern."""
+"""Which rules the pack has: the list of each concern's module."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,9 +6,15 @@ from pathlib import Path
 import yaml
 from pulumi_policy import Policy
 
+from policies import access, encryption, functions, monitoring, stack
 from policies.analyzer import APPROVAL_POLICY
 
 CONCERNS: Mapping[str, Sequence[Policy]] = {
+    "encryption": encryption.POLICIES,
+    "access": access.POLICIES,
+    "monitoring": monitoring.POLICIES,
+    "functions": functions.POLICIES,
+    "stack": stack.POLICIES,
     "approval": [APPROVAL_POLICY],
 }
 

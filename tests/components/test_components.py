@@ -350,6 +350,12 @@ def test_the_triggers_name_the_function_that_changes() -> None:
     }
 
 
+@pytest.mark.rows("K4", "K5")
+def test_the_triggers_say_which_function_takes_calls_without_a_token() -> None:
+    open_to_all = Function(name="hook", digest="1", entry=Path("hook/index.ts"), verify_jwt=False)
+    assert open_to_all.trigger == "hook 1 verify_jwt=false"
+
+
 @pytest.mark.rows("K4", "K7")
 def test_commands_are_the_same_on_every_machine() -> None:
     for command in edge_functions(one="1").all(COMMAND):

@@ -24,6 +24,7 @@ def test_every_command_of_the_runbook_works() -> None:
     assert len(commands("docs/runbook.md")) >= 6
     with new_checkout() as checkout:
         checkout.pf("sandbox", "up")
+        checkout.approved()
         checkout.pf("deploy")
         run_all(checkout, "docs/runbook.md")
 

@@ -121,7 +121,8 @@ def new_checkout() -> Generator[Checkout]:
     _copy_sources(checkout.root)
     checkout.state.mkdir()
     # As `make setup` leaves a clone.
-    checkout.run(".venv/bin/python", "-m", "compileall", "-q", "components", "operations", "sandbox", "settings.py")
+    folders = ("components", "gate", "operations", "policies", "sandbox")
+    checkout.run(".venv/bin/python", "-m", "compileall", "-q", *folders, "settings.py")
     (checkout.state / "toolchain").symlink_to(_toolchain())
     try:
         yield checkout

@@ -4,6 +4,7 @@ import base64
 import os
 import pty
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -172,7 +173,7 @@ def test_a_keys_time_is_the_same_in_every_time_zone(zone: str, people: People, m
     )
     signature, second = people.alice.signs(MESSAGE, SECURITY), timedelta(seconds=1)
     begin, end = AT - timedelta(hours=1), AT + timedelta(hours=1)
-    for at in (begin, end, end.astimezone(timezone(timedelta(hours=-5)))):
+    for at in (begin, end, end.replace(microsecond=999999), end.astimezone(timezone(timedelta(hours=-5)))):
         assert judged(signature, trusted, at=at)
     with pytest.raises(SignatureRefused, match=r"of alice@.*, which is not valid before 2026-08-03 11:00:00Z"):
         judged(signature, trusted, at=begin - second)
@@ -345,12 +346,15 @@ def test_ssh_keygen_alone_refuses(case: str, people: People) -> None:
 
 
 def test_a_verification_takes_less_than_50_ms(people: People) -> None:
-    signature, taken = people.alice.signs(MESSAGE, SECURITY), list[float]()
-    for _ in range(7):
-        start = time.perf_counter()
+    def used() -> float:
+        """Processor time, ours and ssh-keygen's: what else this machine does is not what is measured."""
+        usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(one.ru_utime + one.ru_stime for one in usage)
+
+    signature, before = people.alice.signs(MESSAGE, SECURITY), used()
+    for _ in range(10):
         judged(signature, people.signers)
-        taken.append(time.perf_counter() - start)
-    assert min(taken) < 0.05, taken  # the smallest: other work of this machine is not what is measured
+    assert (used() - before) / 10 < 0.05
 
 
 # Signing.
@@ -425,7 +429,7 @@ def test_a_passphrase_is_never_waited_for_where_nobody_can_type_it(
     start = time.monotonic()
     with pytest.raises(SigningError, match=r"lena is protected by a passphrase, and there is no terminal .*ssh-add"):
         signed_by(locked.key, people)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30  # it does not wait for the dialogue's 100 seconds
     assert not (tmp_path / "asked").exists()
 
 

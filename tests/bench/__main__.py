@@ -1,0 +1,53 @@
+"""`make bench`: how long the everyday commands take, and where that time goes."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.measures import Measure, measure_all
+from tests.bench.shares import SHARES, Split, health_shares, shares
+from tests.e2e.checkout import new_checkout
+
+
+def medians(measures: Sequence[Measure]) -> Table:
+    table = Table(title=f"medians on {os.cpu_count()} cores, in s", title_justify="left", box=None, pad_edge=False)
+    table.add_column("what", no_wrap=True)
+    for column in ("median", "limit", "aim", "floor", "ratio"):
+        table.add_column(column, justify="right")
+    table.add_column("the floor is", overflow="fold")
+    for one in measures:
+        figures = (f"{one.seconds:.2f}", f"{one.limit:g}", f"{one.aim:g}", f"{one.floor:.2f}")
+        table.add_row(one.name, *figures, f"{one.seconds / one.floor:.1f}", one.floor_is)
+    return table
+
+
+def parts(splits: Sequence[Split]) -> Table:
+    title = "where the time of one traced run goes, in s: each instant to the first share that is at work"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_footer=True)
+    table.add_column("share", "in all", no_wrap=True)
+    for one in splits:
+        table.add_column(one.name, f"{sum(one.seconds.values()):.2f}", justify="right")
+    table.add_column("what it is", overflow="fold")
+    for share, meaning in SHARES.items():
+        seconds = [one.seconds[share] for one in splits]
+        table.add_row(share, *(f"{took:.2f}" if took else "" for took in seconds), meaning)
+    return table
+
+
+def main() -> int:
+    console = Console(highlight=False)
+    measures = measure_all()
+    console.print(medians(measures))
+    with new_checkout() as checkout:
+        console.print("", parts(shares(checkout)), "", health_shares(checkout), sep="\n")
+    late = [one.name for one in measures if one.seconds > one.limit]
+    if late:
+        print(f"over the limit: {', '.join(late)}", file=sys.stderr)
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
