@@ -6,6 +6,7 @@ write the state folder can forge it. What it says is judged again at the update,
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,15 +20,11 @@ from gate.canonical import digest
 from gate.surface import Surface, SurfaceError
 
 FRESH = timedelta(minutes=60)  # a person reads the preview, then says yes
-# Flags with which a preview sees a part of the stack only.
-PARTIAL = (
-    "--target",
-    "-t",
-    "--target-replace",
-    "--exclude",
-    "--replace",
-    "--target-dependents",
-    "--exclude-dependents",
+# Flags with which a preview sees a part of the stack only; -t and -x, also among other letters.
+PARTIAL = re.compile(r"--(target|exclude)(-replace|-dependents)?(=.*)?|--replace(=.*)?|-[defjqrvyQ]*[tx].*", re.DOTALL)
+PARTIAL_OPTIONS = frozenset(
+    f"PULUMI_OPTION_{name}"
+    for name in ("TARGET", "TARGET_REPLACE", "TARGET_DEPENDENTS", "EXCLUDE", "EXCLUDE_DEPENDENTS", "REPLACE")
 )
 PROGRAM_FOLDERS = ("components", "gate", "policies")
 PROGRAM_FILES = ("Pulumi.yaml", "uv.lock")
@@ -49,30 +46,30 @@ class Run:
 
 def this_run() -> Run:
     """By the engine's process, the nearest `pulumi` above this one."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,lstart=,args="],
+    processes: dict[int, tuple[int, str, str]] = {}
+    for line in _ps("-A", "-o", "pid=,ppid=,lstart=,comm=").splitlines():
+        pid, parent, *started, command = line.split(maxsplit=7)  # the command's path may have spaces
+        processes[int(pid)] = (int(parent), " ".join(started), command)
+    pid = os.getpid()
+    while pid in processes:
+        parent, started, command = processes[pid]
+        if Path(command).name == "pulumi":
+            partial = any(map(PARTIAL.fullmatch, _ps("-p", str(pid), "-o", "args=").split()))
+            # The process number and start, not the arguments: a person's message may stand there.
+            return Run(id=f"{pid} {started}", partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
+        pid = parent
+    raise ReceiptError("the engine's process was not found above the policy pack's")
+
+
+def _ps(*arguments: str) -> str:
+    done = subprocess.run(
+        ["ps", "-ww", *arguments],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
     )
-    processes: dict[int, tuple[int, str, list[str]]] = {}
-    for line in listed.stdout.splitlines():
-        words = line.split()
-        if len(words) > 7:
-            processes[int(words[0])] = (int(words[1]), " ".join(words[2:7]), words[7:])
-    pid = os.getpid()
-    while pid in processes:
-        parent, started, arguments = processes[pid]
-        if Path(arguments[0]).name == "pulumi":
-            # The process number and start, not the arguments: a person's message may stand there.
-            return Run(id=f"{pid} {started}", partial=any(_is_partial(word) for word in arguments))
-        pid = parent
-    raise ReceiptError("the engine's process was not found above the policy pack's")
-
-
-def _is_partial(word: str) -> bool:
-    return word.partition("=")[0] in PARTIAL
+    return done.stdout
 
 
 def program_digest(folder: Path, stack: str) -> str:
