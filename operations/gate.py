@@ -69,8 +69,13 @@ class Look:
 
     @property
     def base(self) -> Surface:
-        """What an approval given now is read against: what is deployed, which is what is live unless it drifted."""
+        """What an approval given now is bound to: what is deployed, which is what is live unless it drifted."""
         return self.change.state
+
+    @property
+    def approved(self) -> Surface:
+        """What people compare with: what was approved last. Drift shows as a change, which it is to them."""
+        return self.known.live_surface if self.known.live else self.base
 
 
 def look(stack: Stack, engine: Engine) -> Look:
