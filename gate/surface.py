@@ -151,13 +151,15 @@ def _without_content(inputs: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def functions_of(resources: Iterable[Resource]) -> list[str]:
+def functions_of(resources: Iterable[Resource]) -> tuple[str, ...]:
     """What the edge functions' releases hold: a line for each function with its content's digest."""
-    return sorted(
-        str(trigger)
-        for resource in resources
-        if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
-        for trigger in cast("list[object]", resource.inputs["triggers"])
+    return tuple(
+        sorted(
+            str(trigger)
+            for resource in resources
+            if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
+            for trigger in cast("list[object]", resource.inputs["triggers"])
+        )
     )
 
 
