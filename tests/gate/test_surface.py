@@ -185,7 +185,7 @@ def _changed(value: Any, path: Path_, data: st.DataObject) -> Any:
         others = st.booleans() | st.integers(-9, 9) | st.text(max_size=5) | st.none()
         return data.draw(others.filter(lambda new: new != value or isinstance(new, bool) != isinstance(value, bool)))
     done: Any = list(value) if isinstance(value, list) else dict(value)
-    done[path[0]] = _changed(value[path[0]], path[1:], data)
+    done[path[0]] = _changed(done[path[0]], path[1:], data)
     return done
 
 
