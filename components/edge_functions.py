@@ -11,15 +11,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_command as command
 
-from components.function_source import Function, Release
+from components.function_source import Release
 
 # Relative, and the same on every machine: an absolute path would be a change in every other clone.
 TOOL = "${PF_PYTHON:-.venv/bin/python} -m components.functions_release"
-
-
-def trigger(function: Function) -> str:
-    """What changes when a function does. The policy pack reads there who may call it; the digest doesn't tell."""
-    return f"{function.name} {function.digest} verify_jwt={'true' if function.verify_jwt else 'false'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +45,7 @@ class EdgeFunctions(pulumi.ComponentResource):
             update=f"{TOOL} deploy",
             delete=f"{TOOL} remove",
             environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
-            triggers=[trigger(function) for _, function in sorted(args.release.functions.items())],
+            triggers=list(args.release.contents),
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )

@@ -35,12 +35,21 @@ class Function:
     entry: Path  # relative to the project
     verify_jwt: bool
 
+    @property
+    def trigger(self) -> str:
+        """What changes when a function does. The policy pack reads there who may call it; the digest doesn't tell."""
+        return f"{self.name} {self.digest} verify_jwt={'true' if self.verify_jwt else 'false'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
     """All functions that are to be live together."""
 
     functions: Mapping[str, Function]
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        return tuple(function.trigger for _, function in sorted(self.functions.items()))
 
     @property
     def digest(self) -> str:

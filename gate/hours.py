@@ -16,6 +16,12 @@ class BusinessHours:
     opens: time
     closes: time
 
+    def __post_init__(self) -> None:
+        if self.opens.tzinfo or self.closes.tzinfo:
+            raise ValueError("the hours are those of timeZone, without an offset of their own")
+        if self.closes != time() and self.closes <= self.opens:
+            raise ValueError(f"they open at {self.opens:%H:%M} and close before, at {self.closes:%H:%M}")
+
     def contain(self, moment: datetime) -> bool:
         there = moment.astimezone(self.zone)
         if DAYS[there.weekday()] not in self.days:

@@ -6,8 +6,9 @@ write the state folder can forge it. What it says is judged again at the update,
 
 import hashlib
 import os
+import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,18 +20,16 @@ from gate.canonical import digest
 from gate.surface import Surface, SurfaceError
 
 FRESH = timedelta(minutes=60)  # a person reads the preview, then says yes
-# Flags with which a preview sees a part of the stack only.
-PARTIAL = (
-    "--target",
-    "-t",
-    "--target-replace",
-    "--exclude",
-    "--replace",
-    "--target-dependents",
-    "--exclude-dependents",
+# Flags with which a preview sees a part of the stack only; -t and -x, also among other letters.
+PARTIAL = re.compile(r"--(target|exclude)(-replace|-dependents)?(=.*)?|--replace(=.*)?|-[defjqrvyQ]*[tx].*", re.DOTALL)
+PARTIAL_OPTIONS = frozenset(
+    f"PULUMI_OPTION_{name}"
+    for name in ("TARGET", "TARGET_REPLACE", "TARGET_DEPENDENTS", "EXCLUDE", "EXCLUDE_DEPENDENTS", "REPLACE")
 )
 PROGRAM_FOLDERS = ("components", "gate", "policies")
-PROGRAM_FILES = ("__main__.py", "settings.py", "Pulumi.yaml", "uv.lock")
+PROGRAM_FILES = ("Pulumi.yaml", "uv.lock")
+IMPORTABLE = (".py", ".pyc", ".so", ".pyd")
+NO_PROGRAM = ("__pycache__", "node_modules")
 
 
 class ReceiptError(Exception):
@@ -47,34 +46,48 @@ class Run:
 
 def this_run() -> Run:
     """By the engine's process, the nearest `pulumi` above this one."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,lstart=,args="],
+    processes: dict[int, tuple[int, str]] = {}
+    for line in _ps("-A", "-o", "pid=,ppid=,comm=").splitlines():
+        pid, parent, command = line.split(maxsplit=2)  # the command's path may have spaces
+        processes[int(pid)] = (int(parent), command)
+    pid = os.getpid()
+    while pid in processes:
+        parent, command = processes[pid]
+        if Path(command).name == "pulumi":
+            partial = any(map(PARTIAL.fullmatch, _ps("-p", str(pid), "-o", "args=").split()))
+            # The process number and start, not the arguments: a person's message may stand there.
+            return Run(id=f"{pid} {_started(pid)}", partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
+        pid = parent
+    raise ReceiptError("the engine's process was not found above the policy pack's")
+
+
+def _started(pid: int) -> str:
+    """When the process began. On Linux `ps` reckons it anew each time, and may be a second off the time before."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return _ps("-p", str(pid), "-o", "lstart=").strip()
+
+
+def _ps(*arguments: str) -> str:
+    done = subprocess.run(
+        ["ps", "-ww", *arguments],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
     )
-    processes: dict[int, tuple[int, str, list[str]]] = {}
-    for line in listed.stdout.splitlines():
-        words = line.split()
-        if len(words) > 7:
-            processes[int(words[0])] = (int(words[1]), " ".join(words[2:7]), words[7:])
-    pid = os.getpid()
-    while pid in processes:
-        parent, started, arguments = processes[pid]
-        if Path(arguments[0]).name == "pulumi":
-            # The process number and start, not the arguments: a person's message may stand there.
-            return Run(id=f"{pid} {started}", partial=any(_is_partial(word) for word in arguments))
-        pid = parent
-    raise ReceiptError("the engine's process was not found above the policy pack's")
-
-
-def _is_partial(word: str) -> bool:
-    return word.partition("=")[0] in PARTIAL
+    return done.stdout
 
 
 def program_digest(folder: Path, stack: str) -> str:
-    """Changes with the program, the gate, the stack's config and the locked packages."""
+    """Changes with the program, the gate, the stack's config and the locked packages.
+
+    The program is whatever it can import: Python searches its folder before the installed packages. The functions'
+    content is not part of it; the engine shows that among the inputs.
+
+    Raises: ReceiptError.
+    """
     hashed = hashlib.sha256()
     for file in _program_files(folder, stack):
         hashed.update(
@@ -84,15 +97,18 @@ def program_digest(folder: Path, stack: str) -> str:
 
 
 def _program_files(folder: Path, stack: str) -> Iterator[Path]:
-    names = (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")
-    yield from (folder / name for name in sorted(names) if (folder / name).is_file())
-    for name in PROGRAM_FOLDERS:
-        yield from sorted(file for file in (folder / name).rglob("*") if file.is_file() and file.suffix != ".pyc")
+    named = [folder / name for name in (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")]
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = sorted(name for name in folders if name not in NO_PROGRAM and not name.startswith("."))
+        if links := [name for name in folders if Path(place, name).is_symlink()]:
+            raise ReceiptError(f"{Path(place, links[0])} is a link to a folder: put the folder itself there")
+        whole = Path(place).relative_to(folder).parts[:1] in [(name,) for name in PROGRAM_FOLDERS]
+        files = (Path(place, name) for name in sorted(names))
+        yield from (file for file in files if file.is_file() and (whole or file in named or file.suffix in IMPORTABLE))
 
 
-def release_digest(program: str, functions: Sequence[str]) -> str:
-    """What a hotfix is approved by: the whole program and the content of the functions."""
-    return digest({"program": program, "functions": sorted(functions)})
+def _raise(error: OSError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,20 +120,28 @@ class _Stored:
     state: str
     surface: dict[str, Any]
     digest: str
-    release: str
+    functions: tuple[str, ...]
     at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed."""
+    """What the preview saw. `surface` is the wanted one, `state` the digest of the one that is deployed.
+
+    `functions` is the content that the edge functions are to have, which is not part of the surface.
+    """
 
     run: str
     program: str
     state: str
     surface: Surface
-    release: str
+    functions: tuple[str, ...]
     at: datetime
+
+    @property
+    def release(self) -> str:
+        """What a hotfix is approved by: the whole program and the content of the functions."""
+        return digest({"program": self.program, "functions": list(self.functions)})
 
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +152,7 @@ class Receipt:
             state=self.state,
             surface=self.surface.as_json(),
             digest=self.surface.digest,
-            release=self.release,
+            functions=self.functions,
             at=self.at,
         )
         unfinished.write_bytes(TypeAdapter(_Stored).dump_json(stored))
@@ -149,7 +173,7 @@ class Receipt:
             program=stored.program,
             state=stored.state,
             surface=surface,
-            release=stored.release,
+            functions=stored.functions,
             at=stored.at,
         )
 

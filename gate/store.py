@@ -6,7 +6,7 @@ there, so nothing here approves anything by itself: a signed statement always ha
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +50,10 @@ class FolderStore:
         self._write(name, content, os.replace)
 
     def put_new(self, name: str, content: bytes) -> bool:
-        try:
-            self._write(name, content, os.link)
-        except FileExistsError:
-            return False
-        return True
+        return self._write(name, content, os.link)
 
-    def _write(self, name: str, content: bytes, place: Any) -> None:
+    def _write(self, name: str, content: bytes, place: Callable[[str, Path], None]) -> bool:
+        """False where `place` finds the name taken."""
         target = self.folder / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,13 +64,14 @@ class FolderStore:
                     file.flush()
                     os.fsync(file.fileno())
                 place(unfinished, target)
+            except FileExistsError:
+                return False
             finally:
                 with suppress(FileNotFoundError):  # `replace` has moved it away
                     Path(unfinished).unlink()
-        except FileExistsError:
-            raise
         except OSError as error:
             raise StoreError(f"{target} can't be written: {error.strerror}. Free space or mend the rights") from error
+        return True
 
 
 class BucketStore:
@@ -82,17 +80,24 @@ class BucketStore:
     def __init__(self, bucket: str, prefix: str, options: Mapping[str, str]) -> None:
         import botocore.session  # 0.2 s that only an S3 backend has to pay
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         style: Any = {"addressing_style": "path"} if options.get("s3ForcePathStyle") == "true" else {}
+        endpoint = options.get("endpoint")
+        if endpoint and "://" not in endpoint:
+            endpoint = f"{'http' if options.get('disableSSL') == 'true' else 'https'}://{endpoint}"
         session = botocore.session.Session(profile=options.get("profile"))
         self._bucket = bucket
         self._prefix = prefix
-        self._client: Any = session.create_client(
-            "s3",
-            region_name=options.get("region"),
-            endpoint_url=options.get("endpoint"),
-            config=Config(s3=style, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4}),
-        )
+        try:
+            self._client: Any = session.create_client(
+                "s3",
+                region_name=options.get("region"),
+                endpoint_url=endpoint,
+                config=Config(s3=style, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4}),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise StoreError(f"the state's bucket {bucket} can't be asked: {error}") from error
 
     def get(self, name: str) -> bytes | None:
         from botocore.exceptions import BotoCoreError, ClientError

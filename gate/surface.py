@@ -151,13 +151,15 @@ def _without_content(inputs: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def functions_of(resources: Iterable[Resource]) -> list[str]:
+def functions_of(resources: Iterable[Resource]) -> tuple[str, ...]:
     """What the edge functions' releases hold: a line for each function with its content's digest."""
-    return sorted(
-        str(trigger)
-        for resource in resources
-        if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
-        for trigger in cast("list[object]", resource.inputs["triggers"])
+    return tuple(
+        sorted(
+            str(trigger)
+            for resource in resources
+            if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
+            for trigger in cast("list[object]", resource.inputs["triggers"])
+        )
     )
 
 
@@ -215,12 +217,13 @@ class Surface:
         return {"resources": dict(self.resources), "settings": dict(self.settings)}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any], expected: str) -> Self:
+    def from_json(cls, document: object, expected: str) -> Self:
         """Raises: SurfaceError unless it is the surface of that digest."""
-        resources, settings = document.get("resources"), document.get("settings")
-        if not isinstance(resources, dict) or not isinstance(settings, dict):
-            raise SurfaceError("no surface: `resources` and `settings` are missing")
-        found = cls(resources=cast("Any", resources), settings=cast("Any", settings))
+        match document:
+            case {"resources": dict() as resources, "settings": dict() as settings}:
+                found = cls(resources=cast("Any", resources), settings=cast("Any", settings))
+            case _:
+                raise SurfaceError("no surface: `resources` and `settings` are missing")
         if found.digest != expected:
             raise SurfaceError(f"the surface's digest is {found.digest or 'empty'}, not {expected}")
         return found

@@ -42,7 +42,10 @@ def approve(
     folder = Folder(found.gate.folder, stack.name)
     pending = _pending(folder, found, kind)
     digest = _shown_digest(found, kind)
-    show_differences(differences(found.base, found.change.surface))
+    show_differences(differences(found.approved, found.change.surface))
+    if drift := differences(found.approved, found.base):
+        say("\nwhat is deployed is not what was approved last; somebody changed it in another way:")
+        show_differences(drift)
     if not _has_signed_before(folder, signer):
         say(f"\n{NOT_COVERED}")
     statement = pending.statement if pending else _statement(found, kind, reason, days, requester)

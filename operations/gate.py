@@ -7,6 +7,7 @@ from functools import cached_property
 
 import yaml
 
+from components.function_source import Release
 from gate.decision import Change, Identity, Known, Verdict, decide
 from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError, program_digest
@@ -68,8 +69,13 @@ class Look:
 
     @property
     def base(self) -> Surface:
-        """What an approval given now is read against: what is deployed, which is what is live unless it drifted."""
+        """What an approval given now is bound to: what is deployed, which is what is live unless it drifted."""
         return self.change.state
+
+    @property
+    def approved(self) -> Surface:
+        """What people compare with: what was approved last. Drift shows as a change, which it is to them."""
+        return self.known.live_surface if self.known.live else self.base
 
 
 def look(stack: Stack, engine: Engine) -> Look:
@@ -77,7 +83,7 @@ def look(stack: Stack, engine: Engine) -> Look:
     gate = gate_of(stack)
     with judged():
         deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
-        receipt = _fresh(gate, deployed)
+        receipt = _fresh(gate, deployed, stack.release)
         if receipt is None:
             say(f"previewing {stack.name}")
             receipt = _preview(gate, engine)
@@ -90,12 +96,16 @@ def looked(gate: Gate, receipt: Receipt, deployed: Surface) -> Look:
     return Look(gate=gate, receipt=receipt, change=change, known=gate.known(receipt.surface))
 
 
-def _fresh(gate: Gate, deployed: Surface) -> Receipt | None:
+def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:
     try:
         receipt = Receipt.read(gate.receipt)
     except ReceiptError:
         return None
-    same = receipt.program == program_digest(gate.root, gate.stack) and receipt.state == deployed.digest
+    same = (
+        receipt.program == program_digest(gate.root, gate.stack)
+        and receipt.state == deployed.digest
+        and receipt.functions == release.contents
+    )
     return receipt if same else None
 
 

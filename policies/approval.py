@@ -18,7 +18,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from gate.decision import Change, Kind, Known, Verdict, decide
 from gate.evidence import CLOSED, Gate
 from gate.explain import denial
-from gate.receipt import Receipt, program_digest, release_digest, this_run
+from gate.receipt import Receipt, program_digest, this_run
 from gate.records import Applied
 from gate.state import State, read
 from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, stable_urn
@@ -109,13 +109,12 @@ class ApprovalGate:
             _refuse_unapprovable(entries)
             surface = Surface.of(entries, self._gate.settings)
             deployed = self._gate.deployed(state)
-            program = program_digest(self._gate.root, self._gate.stack)
             receipt = Receipt(
                 run=(run := this_run()).id,
-                program=program,
+                program=program_digest(self._gate.root, self._gate.stack),
                 state=deployed.digest,
                 surface=surface,
-                release=release_digest(program, functions_of(self._seen.values())),
+                functions=functions_of(self._seen.values()),
                 at=datetime.now(UTC),
             )
             if not run.partial:
@@ -167,6 +166,8 @@ class ApprovalGate:
                 f"{resource.name} ({resource.type}) is not what the preview showed and people approved: "
                 "the program gives the update something else"
             )
+        if not set(functions_of([resource])) <= set(self._receipt.functions):
+            raise Denied(f"{resource.name}: the functions' content changed after the preview")
 
     def _entry(self, resource: Resource, surface: Surface) -> Entry:
         """An id that is new since the state was read belongs to a resource that this update has made meanwhile."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.alarms import Alarm, AlarmArgs, MissingData, function_alarms, percentage
-from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs, trigger
+from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import Function, Release
@@ -353,7 +353,7 @@ def test_the_triggers_name_the_function_that_changes() -> None:
 @pytest.mark.rows("K4", "K5")
 def test_the_triggers_say_which_function_takes_calls_without_a_token() -> None:
     open_to_all = Function(name="hook", digest="1", entry=Path("hook/index.ts"), verify_jwt=False)
-    assert trigger(open_to_all) == "hook 1 verify_jwt=false"
+    assert open_to_all.trigger == "hook 1 verify_jwt=false"
 
 
 @pytest.mark.rows("K4", "K7")
