@@ -122,7 +122,7 @@ def clone(folder: Path, variables: dict[str, str]) -> Path:
     (folder / ".state").mkdir(parents=True)
     for name in ("pf", "settings.py", "environment.template", "Pulumi.sandbox.yaml", "Pulumi.production.yaml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("operations", "components", "gate"):
+    for name in ("operations", "components", "gate", "terminal"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     write_environment(folder / ".state/sandbox.env", variables)
@@ -217,6 +217,47 @@ def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path) -> None:
     assert done.returncode == 70
     assert "a bug of pf" in done.stderr
     assert "Traceback" in (state / "pf.log").read_text()
+
+
+def test_a_full_disk_is_one_message(state: Path) -> None:
+    for command in ("./pf env", "./pf health --json", "./pf sandbox --help"):
+        shell = {"PATH": os.environ["PATH"], "PF_STATE": str(state)}
+        run = ["sh", "-c", f"{command} >/dev/full"]
+        done = subprocess.run(run, cwd=ROOT, env=shell, capture_output=True, text=True, check=False)
+        assert done.returncode in (3, 4)
+        assert done.stderr == "error: standard output can't be written: No space left on device\n"
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_reader_that_goes_away_changes_no_exit_code(state: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
+    all_well(httpserver)
+    with subprocess.Popen(
+        ["./pf", "health"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PF_STATE": str(state)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr
+        assert process.stderr.read() == b""
+
+
+def test_the_list_of_commands_is_whole_and_names_the_sandbox(state: Path) -> None:
+    shown = pf("--help", state=state).stdout.partition("Commands:")[2].partition("Exit codes")[0]
+    assert "..." not in shown
+    assert "./pf sandbox --help" in shown
+    assert re.search(r"^python +3", pf("--version", state=state).stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("token", "--user", "ada")])
+def test_wrong_usage_of_the_sandbox_is_told_from_a_failure(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert pf("sandbox", *arguments, state=tmp_path).returncode == 64
+    assert pf("sandbox", "token", state=tmp_path).returncode == 3
+    assert "64 wrong usage" in pf("sandbox", "--help", state=tmp_path).stdout
 
 
 def test_no_engine_library_is_imported() -> None:
