@@ -44,6 +44,7 @@ class LiveFunction(BaseModel):
     status: str = ""
     version: int = 0
     verify_jwt: bool = True
+    updated_at: int = 0
     ezbr_sha256: str | None = None
 
     @property
@@ -58,6 +59,7 @@ class Left:
 
     source: str
     content: str
+    updated_at: int = 0  # milliseconds, as Supabase says; 0 in states of before
 
 
 class Supabase:
@@ -198,7 +200,8 @@ def verified(release: Release, live: Mapping[str, LiveFunction]) -> dict[str, Le
     if wrong:
         raise ReleaseError(f"the release is not live as a whole: {'; '.join(wrong)}. Run `pulumi up` again")
     return {
-        name: Left(source=function.digest, content=live[name].content) for name, function in release.functions.items()
+        name: Left(source=function.digest, content=live[name].content, updated_at=live[name].updated_at)
+        for name, function in release.functions.items()
     }
 
 
@@ -240,12 +243,20 @@ def _left_behind(supabase: Supabase, names: Sequence[str], before: Mapping[str, 
     )
 
 
-def remove(supabase: Supabase, names: Sequence[str]) -> None:
-    """Delete the named functions that are still there."""
+def remove(supabase: Supabase, left: Mapping[str, Left]) -> bool:
+    """Delete the functions that are still as they were left; whether nothing newer stands.
+
+    When the engine replaces this command, it deletes the old one after the new one has deployed: what is newer than
+    what was left belongs to the new one and stays.
+    """
     live = supabase.functions()
-    for name in names:
+    newer = {name for name, was in left.items() if name in live and live[name].updated_at > was.updated_at > 0}
+    if newer:
+        sys.stderr.write(f"left live, deployed anew since: {', '.join(sorted(newer))}\n")
+    for name in sorted(set(left) - newer):
         if name in live:
             supabase.run("functions", "delete", name)
+    return not newer
 
 
 def _left(state: Mapping[str, Any]) -> dict[str, Left]:
@@ -286,8 +297,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, A
         case ["deploy"]:
             return _deploy(environment, supabase)
         case ["remove"]:
-            remove(supabase, sorted(_left(previous(environment))))
-            supabase.forget_release()
+            if remove(supabase, _left(previous(environment))):
+                supabase.forget_release()
             return {}
         case ["set", *names]:
             return _set(environment, supabase, names)

@@ -187,9 +187,8 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
         if verdict.allowed:
             return verdict
         verdicts.append(verdict)
-    roles = _roles(change, known)
     if verdicts:
-        # The nearest one: the fewest things wrong with it.
+        # The nearest one: the fewest signatures missing.
         best = min(verdicts, key=lambda verdict: (len(verdict.missing), len(verdict.problems)))
         return Verdict(
             allowed=False, kind=Kind.INFRASTRUCTURE, problems=(*problems, *best.problems), missing=best.missing
@@ -202,8 +201,12 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
         allowed=False,
         kind=Kind.INFRASTRUCTURE,
         problems=(*problems, *_drift(change, known)),
-        missing=_missing(roles, change.excluded, known),
+        missing=_nobody_yet(change, known),
     )
+
+
+def _nobody_yet(change: Change, known: Known) -> tuple[Missing, ...]:
+    return _missing(_roles(change, known), change.excluded, known)
 
 
 def _roles(change: Change, known: Known) -> tuple[Role, ...]:
@@ -249,12 +252,10 @@ def _first_use(one: Signed[Approval], change: Change, known: Known) -> Verdict:
     if statement.pack != change.pack:
         problems.append(f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}")
     verdict = _judged(one, change, known, Kind.INFRASTRUCTURE, at=None)
-    if problems or not verdict.allowed:
-        return Verdict(
-            allowed=False,
-            kind=Kind.INFRASTRUCTURE,
-            problems=(*problems, *verdict.problems),
-            missing=verdict.missing,
+    if problems:
+        # More signatures don't mend it: that takes a new statement, which everybody signs.
+        return replace(
+            verdict, allowed=False, problems=(*problems, *verdict.problems), missing=_nobody_yet(change, known)
         )
     return verdict
 
@@ -262,7 +263,7 @@ def _first_use(one: Signed[Approval], change: Change, known: Known) -> Verdict:
 def _moved_since(statement: Approval, known: Known) -> str:
     """Which resources are not as they were when the approval was read."""
     base = known.surfaces.get(statement.base)
-    if base is None:
+    if base is None or not statement.base:
         return ""
     names = ", ".join(sorted({urn.rpartition("::")[2] for urn in base.moved(known.live_surface)})[:5])
     return f"; since then there moved: {names}"
@@ -283,7 +284,7 @@ def _judged(
         allowed=not foreign and not empty,
         kind=kind,
         problems=problems if foreign or empty else (),
-        missing=_missing(empty, excluded, known) if not foreign else (),
+        missing=_nobody_yet(change, known) if foreign else _missing(empty, excluded, known),
         used=tuple(outcome.filled.values()),
         statement=one.name,
         since=at or change.now,

@@ -46,19 +46,27 @@ class Run:
 
 def this_run() -> Run:
     """By the engine's process, the nearest `pulumi` above this one."""
-    processes: dict[int, tuple[int, str, str]] = {}
-    for line in _ps("-A", "-o", "pid=,ppid=,lstart=,comm=").splitlines():
-        pid, parent, *started, command = line.split(maxsplit=7)  # the command's path may have spaces
-        processes[int(pid)] = (int(parent), " ".join(started), command)
+    processes: dict[int, tuple[int, str]] = {}
+    for line in _ps("-A", "-o", "pid=,ppid=,comm=").splitlines():
+        pid, parent, command = line.split(maxsplit=2)  # the command's path may have spaces
+        processes[int(pid)] = (int(parent), command)
     pid = os.getpid()
     while pid in processes:
-        parent, started, command = processes[pid]
+        parent, command = processes[pid]
         if Path(command).name == "pulumi":
             partial = any(map(PARTIAL.fullmatch, _ps("-p", str(pid), "-o", "args=").split()))
             # The process number and start, not the arguments: a person's message may stand there.
-            return Run(id=f"{pid} {started}", partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
+            return Run(id=f"{pid} {_started(pid)}", partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
         pid = parent
     raise ReceiptError("the engine's process was not found above the policy pack's")
+
+
+def _started(pid: int) -> str:
+    """When the process began. On Linux `ps` reckons it anew each time, and may be a second off the time before."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return _ps("-p", str(pid), "-o", "lstart=").strip()
 
 
 def _ps(*arguments: str) -> str:

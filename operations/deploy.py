@@ -5,14 +5,16 @@ from dataclasses import replace
 
 from gate.evidence import EMERGENCY
 from operations import access_key
+from operations.drift import functions_drift
 from operations.engine import Engine
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.output import say
 from operations.preflight import preflight
-from operations.recover import recover
+from operations.recover import State, recover
 from operations.stack import Stack
 
+UP = ("up", "--yes", "--suppress-outputs")
 # A new access key and newly switched functions take a moment everywhere.
 SETTLE_SECONDS = 12.0
 SETTLE_INTERVAL_SECONDS = 0.5
@@ -33,16 +35,32 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
         if recover(stack, engine, found.state):
             say("recovered; deploying")
         doing, left = "updating", "the engine has saved what it did"
-        engine.change("up", "--yes", "--suppress-outputs")
+        engine.change(*UP, *_bring_back(stack, found.state))
         doing, left = "handing the access key over", "all resources stand, the functions may lack their access key"
         if access_key.ensure(stack):
             say("the functions have a new access key")
         doing, left = "verifying", "everything is deployed"
+        report = settle(stack, found.release)
+        if report.status is Status.HEALTHY:
+            return report
+        doing, left = "repairing", "everything is deployed; what was changed by hand may not be"
+        say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
+        engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
+        engine.change(*UP)
         return settle(stack, found.release)
     except KeyboardInterrupt:
         raise OperationError(
             f"interrupted while {doing}: {left}", f"Go on: ./pf deploy{stack.command}", ExitCode.INTERRUPTED
         ) from None
+
+
+def _bring_back(stack: Stack, state: State) -> list[str]:
+    """Functions that were deleted or replaced beside Pulumi are deployed again, though their source is unchanged."""
+    drift = functions_drift(stack, state)
+    if not drift.functions:
+        return []
+    say(f"deleted or replaced beside Pulumi: {', '.join(drift.functions)}; deploying again")
+    return ["--replace", drift.urn]
 
 
 def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:

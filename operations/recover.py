@@ -39,6 +39,7 @@ class Recorded(BaseModel):
     parent: str = ""
     provider: str = ""
     inputs: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def name(self) -> str:

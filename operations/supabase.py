@@ -25,6 +25,14 @@ class Secret(BaseModel):
         return self.value.lower() == hashlib.sha256(text.encode()).hexdigest()
 
 
+class DeployedFunction(BaseModel):
+    """An edge function as the API lists it."""
+
+    slug: str
+    version: int = 0
+    ezbr_sha256: str | None = None
+
+
 class ServiceHealth(BaseModel):
     """What Supabase says of one of a project's services."""
 
@@ -60,6 +68,15 @@ class ManagementApi:
             return TypeAdapter(list[ServiceHealth]).validate_json(answer.content)
         except ValidationError as error:
             raise self._garbage("health") from error
+
+    def function_contents(self) -> dict[str, str]:
+        """By name, what changes when other code goes live: the bundle's hash, or the version where there is none."""
+        answer = self._call("GET", "/functions")
+        try:
+            live = TypeAdapter(list[DeployedFunction]).validate_json(answer.content)
+        except ValidationError as error:
+            raise self._garbage("functions") from error
+        return {one.slug: one.ezbr_sha256 or f"version {one.version}" for one in live}
 
     def secrets(self) -> dict[str, Secret]:
         answer = self._call("GET", "/secrets")

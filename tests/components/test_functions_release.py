@@ -110,7 +110,10 @@ def world(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatc
     httpserver.check_assertions()
 
 
-DEPLOYED = {"one": {"version": 1, "ezbr_sha256": "a1"}, "two": {"version": 1, "ezbr_sha256": "b1"}}
+DEPLOYED = {
+    "one": {"version": 1, "ezbr_sha256": "a1", "updated_at": 1000},
+    "two": {"version": 1, "ezbr_sha256": "b1", "updated_at": 1000},
+}
 
 
 def deployed(world: World) -> dict[str, Any]:
@@ -132,8 +135,8 @@ def test_a_first_deployment_loads_then_switches_all_functions_in_one_call(world:
     assert left == {
         "release": release.digest,
         "functions": {
-            "one": {"source": release.functions["one"].digest, "content": "a1"},
-            "two": {"source": release.functions["two"].digest, "content": "b1"},
+            "one": {"source": release.functions["one"].digest, "content": "a1", "updated_at": 1000},
+            "two": {"source": release.functions["two"].digest, "content": "b1", "updated_at": 1000},
         },
     }
 
@@ -315,6 +318,16 @@ def test_removing_the_resources_removes_what_they_left(world: World) -> None:
         ["functions", "delete", "two"],
         ["secrets", "unset", "PF_A"],
     ]
+
+
+def test_what_was_deployed_anew_since_is_not_removed(world: World) -> None:
+    """The engine deletes a replaced command after the new one has deployed, under the same names."""
+    left = deployed(world)
+    world.live = {name: one | {"updated_at": 2000} for name, one in world.live.items()}
+    world.named.clear()
+    assert world.run("remove", left=left) == {}
+    assert world.calls() == []
+    assert world.named == []
 
 
 def test_the_token_is_on_no_command_line_and_in_no_state(world: World) -> None:

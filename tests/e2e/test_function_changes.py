@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.checkout import Checkout
@@ -47,3 +48,25 @@ def test_a_function_that_does_not_parse_changes_nothing(checkout: Checkout, entr
     assert "Traceback" not in message
     writes = [request for request in checkout.supabase_requests()[seen:] if request[0] in ("POST", "PUT", "PATCH")]
     assert [request for request in writes if "/functions/v1/" not in request[1]] == []
+
+
+@pytest.mark.rows("K1", "E1")
+def test_what_was_changed_by_hand_is_brought_back_by_a_deployment(checkout: Checkout) -> None:
+    """A function deleted, a key disabled, an alias gone: nothing of it is in the state."""
+    variables = checkout.environment
+    project = f"{variables['SUPABASE_API_URL']}/v1/projects/sandboxsandboxsandbo"
+    authorization = {"Authorization": f"Bearer {variables['SUPABASE_ACCESS_TOKEN']}"}
+    httpx.delete(f"{project}/functions/encrypt-data", headers=authorization).raise_for_status()
+    kms = checkout.aws("kms")
+    key = kms.describe_key(KeyId="alias/parker-flight-payment-sandbox")["KeyMetadata"]["KeyId"]
+    kms.disable_key(KeyId=key)
+    kms.delete_alias(AliasName="alias/parker-flight-pii-sandbox")
+    keys = len(kms.list_keys()["Keys"])
+    assert checkout.pf("health", check=False).returncode == 2
+
+    checkout.pf("deploy")
+
+    assert len(kms.list_keys()["Keys"]) == keys
+    assert kms.describe_key(KeyId="alias/parker-flight-payment-sandbox")["KeyMetadata"]["KeyId"] == key
+    slugs = {one["slug"] for one in httpx.get(f"{project}/functions", headers=authorization).json()}
+    assert slugs == {"encrypt-data", "create-payment-method"}
