@@ -157,6 +157,13 @@ class Engine:
                 ExitCode.FAILED,
             )
 
+    def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
+        """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.
+
+        Raises: InterruptedEngineError.
+        """
+        return self._stream(("preview", *arguments), quiet=quiet)
+
     def free(self, output: str) -> None:
         """Free the lock if its holder is dead for sure."""
         found = holders(output)
@@ -171,8 +178,8 @@ class Engine:
         say(f"freeing the lock of an update that died: {'; '.join(map(str, found))}")
         self.read("cancel", "--yes")
 
-    def _stream(self, arguments: Sequence[str]) -> tuple[int, str]:
-        kept: deque[str] = deque(maxlen=KEPT_LINES)
+    def _stream(self, arguments: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
+        kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
         with _Interruption() as interruption:
             interruption.process = process = subprocess.Popen(
@@ -190,7 +197,7 @@ class Engine:
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)
-                    if not NOISE.search(_plain(line)):
+                    if not quiet and not NOISE.search(_plain(line)):
                         sys.stderr.write(line)
                         sys.stderr.flush()
             code = process.returncode

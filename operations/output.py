@@ -12,9 +12,8 @@ from rich.text import Text
 from operations.health import HealthReport, Status
 
 if TYPE_CHECKING:
-    from gate.words import Difference
-
     from gate.signers import Signers
+    from gate.words import Difference
     from operations.approvals import Approvals
     from operations.incident import IncidentState
 
