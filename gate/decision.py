@@ -90,6 +90,7 @@ class Change:
     release: str
     signers: str  # digest of the trust files that come with the change
     pack: str
+    commit: str = ""  # of the program; empty outside a git repository
     reviewed: bool  # the program is on the protected branch, or the stack names none
     excluded: frozenset[str] = frozenset()  # commit authors, the CI's actor
     emergency: bool = False

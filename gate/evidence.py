@@ -171,6 +171,7 @@ class Gate:
             release=release,
             signers=self.files.digest,
             pack=pack,
+            commit=self.commits.head(),
             reviewed=self.is_reviewed,
             excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),
             emergency=bool(self.environment.get(EMERGENCY)),
