@@ -106,8 +106,8 @@ class Gate:
     @property
     def hours(self) -> BusinessHours:
         """Raises: EvidenceError, StoreError."""
-        hours = self.settings_in_force["businessHours"]
         try:
+            hours = self.settings_in_force["businessHours"]
             days = frozenset(DAYS[DAYS.index(str(day))] for day in cast("list[object]", hours["days"]))
             closes = str(hours["to"])
             return BusinessHours(
