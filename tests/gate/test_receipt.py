@@ -273,7 +273,6 @@ def test_preview_and_update_of_one_call_are_one_run_and_two_calls_never(pulumi: 
         ["--exclude", "urn"],
         ["--exclude=urn"],
         ["--target-replace", "urn"],
-        ["--replace=urn"],
         ["--target-dependents"],
         ["--exclude-dependents=true"],
     ],
