@@ -284,7 +284,17 @@ def test_a_preview_of_a_part_is_seen_to_be_one(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--yes"], ["-s", "target"], ["-starget"], ["--stack=target"], ["-m", "target"], ["-mtx"], ["-p10"], ["-fyr"]],
+    [
+        ["--yes"],
+        ["-s", "target"],
+        ["-starget"],
+        ["--stack=target"],
+        ["-m", "target"],
+        ["-mtx"],
+        ["-p10"],
+        ["-fyr"],
+        ["--replace", "u"],
+    ],
     ids=" ".join,
 )
 def test_a_preview_of_everything_is_seen_to_be_whole(arguments: list[str]) -> None:
