@@ -172,10 +172,7 @@ class Settings(BaseModel):
     @classmethod
     def from_file(cls, stack: str, root: Path) -> Self:
         """From the stack's file, for tools that don't run under the engine."""
-        path = root / file_name(stack)
-        if not path.is_file():
-            stacks = ", ".join(sorted(file.name[7:-5] for file in root.glob("Pulumi.*.yaml"))) or "none"
-            raise SettingsError(f"{path.name} is not there, so there is no stack {stack!r}; there is: {stacks}")
+        path = file_of(stack, root)
         try:
             content: object = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
@@ -225,6 +222,20 @@ class Settings(BaseModel):
 
 def file_name(stack: str) -> str:
     return f"Pulumi.{stack}.yaml"
+
+
+def stacks(root: Path) -> list[str]:
+    """Every stack that has a file here."""
+    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in root.glob("Pulumi.*.yaml"))
+
+
+def file_of(stack: str, root: Path) -> Path:
+    """Raises: SettingsError where the stack has none."""
+    path = root / file_name(stack)
+    if not path.is_file():
+        there = ", ".join(stacks(root)) or "none"
+        raise SettingsError(f"{path.name} is not there, so there is no stack {stack!r}; there is: {there}")
+    return path
 
 
 def _explained(details: ErrorDetails, stack: str) -> str:

@@ -367,16 +367,15 @@ def signers_list(stack: StackOption = None) -> None:
 def env(stack: StackOption = None) -> None:
     """Print the stack's environment as `export` lines, secrets included: for a shell in which plain `pulumi` works.
 
+    The shell then serves this stack of this clone, and no other. Loading it again takes what its file says now.
+
     Example: eval "$(./pf env)"
     """
     with _verb():
-        from operations.environment import RUNS_THE_ENGINE, exports, load
+        from operations.environment import exported
         from operations.stack import default_stack, state_folder
 
-        name = stack or default_stack()
-        needs = RUNS_THE_ENGINE if name == "sandbox" else ()
-        variables = load(name, state_folder(), os.environ, needs).variables
-        for variable, value in exports({**variables, "PF_STACK": name, "PULUMI_STACK": name}).items():
+        for variable, value in exported(stack or default_stack(), state_folder(), os.environ).items():
             print(f"export {variable}={shlex.quote(value)}")
 
 

@@ -2,10 +2,13 @@
 
 `.state/<stack>.env` holds KEY=value lines; what the process's environment has wins, even when it is empty. The names
 are the same for every stack; `environment.template` explains each, and a test holds the two together.
+
+A shell that `pf env` filled is marked with the stack and the clone that it belongs to, and serves no other.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from pydantic_core import PydanticCustomError
 
 from operations.errors import OperationError
+from settings import SettingsError, file_of
 
 URL = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$")]
 # Both kinds that the Supabase CLI accepts: a person's token and an OAuth application's.
@@ -32,8 +36,10 @@ AWS_IDENTITIES = (
 ENGINE_OPTIONS = "PULUMI_OPTION_"
 # An absolute path: an empty value would mean no pack at all.
 POLICY_PACK = f"{ENGINE_OPTIONS}POLICY_PACK"
-PACK = Path(__file__).resolve().parent.parent / "policies"
-EMPTIED = " (this shell sets it to nothing)"
+ROOT = Path(__file__).resolve().parent.parent
+PACK = ROOT / "policies"
+MARKER = "PF_LOADED"
+OPEN = 0o077  # what others may do with a file
 DANGEROUS = frozenset({"PULUMI_SKIP_CHECKPOINTS"})
 ENGINE_DEFAULTS = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
 
@@ -51,6 +57,7 @@ class Environment(BaseModel):
 
     pf_stack: str = Field(default="", description="the stack that `pf` works on when no --stack is given")
     pf_state: str = Field(default="", description="the folder for state files")
+    pf_loaded: str = Field(default="", description="whose environment `pf env` gave this shell")
     pf_cache: str = Field(default="", description="the machine's cache for built tools")
     pf_approvals: str = Field(default="", description="the folder of signers and approvals")
     pf_emergency: str = Field(default="", description="whether an open incident takes the place of approvals")
@@ -94,6 +101,10 @@ def read_file(path: Path) -> dict[str, str]:
     """The KEY=value lines of a stack's file; none where there is no file."""
     if not path.is_file():
         return {}
+    if path.stat().st_mode & OPEN:
+        raise OperationError(
+            f"{path} holds secrets, and others on this machine may read it", f"chmod 600 {shlex.quote(str(path))}"
+        )
     values: dict[str, str] = {}
     for number, raw in enumerate(path.read_text().splitlines(), 1):
         line = raw.strip().removeprefix("export ")
@@ -117,12 +128,38 @@ class Loaded:
     variables: Mapping[str, str] = field(repr=False)
 
 
-def load(stack: str, state: Path, process: Mapping[str, str], needs: Iterable[str]) -> Loaded:
-    """Raises: OperationError with one line for each variable that is missing or malformed."""
+def marker(stack: str, state: Path) -> str:
+    """Says whose environment a shell holds: which stack's, of which state folder and clone."""
+    return f"{stack} of {state} in {ROOT}"
+
+
+def refuse_another(stack: str, state: Path, process: Mapping[str, str]) -> None:
+    """Raises: OperationError in a shell that holds the environment of another stack or clone: all of it wins here."""
+    loaded = process.get(MARKER, "")
+    if loaded in ("", marker(stack, state)):
+        return
+    other, _, where = loaded.partition(" of ")
+    here = marker(stack, state).partition(" of ")[2] == where
+    raise OperationError(
+        f"this shell holds the environment of the stack {other}"
+        + (f", asked for is the stack {stack}" if here else f" of another clone ({where}), this one is {ROOT}"),
+        "Open a new shell for it (or leave this one, if it is `make shell`'s).",
+    )
+
+
+def load(
+    stack: str, state: Path, process: Mapping[str, str], needs: Iterable[str], *, file_wins: bool = False
+) -> Loaded:
+    """`file_wins`: what an earlier `pf env` put into this shell gives way to what the file says now.
+
+    Raises: OperationError with one line for each variable that is missing or malformed.
+    """
+    refuse_another(stack, state, process)
     filed = read_file(state / f"{stack}.env")
+    own = {name: value for name, value in process.items() if not (file_wins and process.get(MARKER) and name in filed)}
     variables = {
         name: value
-        for name, value in (ENGINE_DEFAULTS | filed | dict(process)).items()
+        for name, value in (ENGINE_DEFAULTS | filed | own).items()
         if not name.startswith(ENGINE_OPTIONS) and name not in DANGEROUS
     }
     variables["PATH"] = _with_tools(state, variables.get("PATH", ""))
@@ -134,14 +171,15 @@ def load(stack: str, state: Path, process: Mapping[str, str], needs: Iterable[st
     except ValidationError as error:
         malformed = {str(details["loc"][0]) for details in error.errors(include_input=False)}
         settings = Environment()
+    missing = _missing(needs, values)
     problems = [f"{name} is malformed: it is {describe(name)}" for name in sorted(malformed)]
-    emptied = {name for name in filed if name in process and not process[name]}
-    problems += [
-        f"{name} is not set: it is {describe(name)}" + EMPTIED * (name in emptied) for name in _missing(needs, values)
-    ]
+    problems += [f"{name} is not set: it is {describe(name)}" for name in missing]
     if problems:
+        # The shell's own value is in the way of the file's.
+        shadowing = [name for name in (*sorted(malformed), *missing) if name in own and name in filed]
         raise OperationError(
-            "\n  ".join([f"the environment of the stack {stack}:", *problems]), cure(stack, state, problems)
+            "\n  ".join([f"the environment of the stack {stack}:", *problems]),
+            cure(stack, state, shadowing=shadowing, others=len(problems) > len(shadowing)),
         )
     return Loaded(settings=settings, variables=variables)
 
@@ -168,20 +206,36 @@ def describe(name: str) -> str:
     return str(known.description) if known else "explained in environment.template"
 
 
-def cure(stack: str, state: Path, problems: list[str]) -> str:
-    """What mends a missing variable."""
-    if any(problem.endswith(EMPTIED) for problem in problems):
-        return "Unset it in this shell (`unset NAME`), or give it its value."
-    if stack == "sandbox":
-        return "Start the sandbox, which writes them: ./pf sandbox up"
-    return (
-        f"environment.template says who gives each; export them, or write them to {state / f'{stack}.env'} (mode 600)."
-    )
+def cure(stack: str, state: Path, *, shadowing: Sequence[str], others: bool) -> str:
+    """What mends the variables that this shell sets wrongly over the file's, and all the others."""
+    cures = [f"This shell sets what {state / f'{stack}.env'} has right: unset {' '.join(shadowing)}"] * bool(shadowing)
+    if others and stack == "sandbox":
+        cures.append("Start the sandbox, which writes them: ./pf sandbox up")
+    elif others:
+        cures.append(
+            "environment.template says who gives each; export them, or write them to "
+            f"{state / f'{stack}.env'} (mode 600)."
+        )
+    return "\n  ".join(cures)
 
 
 def exports(variables: Mapping[str, str]) -> dict[str, str]:
-    """The part of the environment that is ours to hand on: every known variable, and the PATH to the tools."""
+    """The part of the environment that is ours to hand on: every known variable, and the PATH to the tools.
+
+    PF_STATE only where the person set it, as `pf` hands it over: another clone has its own.
+    """
     known = {str(name).upper() for name in Environment.model_fields}
     extra = {"PATH", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
     engine = {name for name in variables if name.startswith("PULUMI_")}
     return {name: value for name, value in sorted(variables.items()) if name in known | extra | engine}
+
+
+def exported(stack: str, state: Path, process: Mapping[str, str]) -> dict[str, str]:
+    """What `pf env` prints: enough to run the engine, marked with its stack; loading it again brings it up to date."""
+    try:
+        file_of(stack, ROOT)
+    except SettingsError as error:
+        raise OperationError(str(error)) from error
+    variables = load(stack, state, process, RUNS_THE_ENGINE, file_wins=True).variables
+    names = {"PF_STACK": stack, "PULUMI_STACK": stack, MARKER: marker(stack, state)}
+    return exports({**variables, **names})

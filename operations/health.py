@@ -167,7 +167,7 @@ class Probes:
         except httpx.HTTPError as error:
             return self._unreachable(error)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            return Answer(status=Status.DEGRADED, detail="SUPABASE_ANON_KEY is not accepted: export the project's own")
+            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_ANON_KEY"))
         if answer.status_code != HTTPStatus.OK:
             return Answer(status=Status.DOWN, detail=f"answered {answer.status_code} to a select on {PROBED_TABLE}")
         return Answer(status=Status.HEALTHY, detail=f"select on {PROBED_TABLE}")
@@ -182,8 +182,7 @@ class Probes:
         except httpx.HTTPError as error:
             return self._unreachable(error)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            detail = "SUPABASE_SERVICE_ROLE_KEY is not accepted: export the project's own"
-            return Answer(status=Status.DEGRADED, detail=detail)
+            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_SERVICE_ROLE_KEY"))
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return Answer(status=Status.DOWN, detail=f"not deployed: ./pf deploy{self.stack.command}")
         try:
@@ -225,6 +224,9 @@ class Probes:
         if period != wanted:
             return Answer(status=Status.DEGRADED, detail=f"{alias} rotates every {period} days, not every {wanted}")
         return Answer(status=Status.HEALTHY, detail=f"{alias}, rotates every {period} days")
+
+    def _refused(self, name: str) -> str:
+        return f"{name} is not accepted: {self.stack.own(name)}"
 
     def _unreachable(self, error: httpx.HTTPError) -> Answer:
         if isinstance(error, httpx.TimeoutException):

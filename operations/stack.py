@@ -9,11 +9,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from components.function_source import Release, SourceError, read_release
-from operations.environment import Environment, load
+from operations.environment import ROOT, Environment, load, refuse_another
 from operations.errors import OperationError
 from settings import Settings, SettingsError
 
-ROOT = Path(__file__).resolve().parent.parent
 SUPABASE_API_URL = "https://api.supabase.com"
 
 
@@ -40,6 +39,7 @@ class Stack:
     def load(cls, name: str, *, needs: Iterable[str], root: Path = ROOT, state: Path | None = None) -> Self:
         """Raises: OperationError for settings that can't be used or an environment that lacks something."""
         state = state or state_folder()
+        refuse_another(name, state, os.environ)
         try:
             settings = Settings.from_file(name, root)
         except SettingsError as error:
@@ -79,6 +79,14 @@ class Stack:
     def start_hint(self) -> str:
         """What to type when an address on this machine doesn't answer."""
         return "./pf sandbox up" if is_loopback(self.gateway_url) else ""
+
+    def own(self, name: str) -> str:
+        """What gives this shell the stack's own value of a variable whose value was not accepted."""
+        if not self.start_hint:
+            return f"export the project's own {name}"
+        if self.environment.pf_loaded:
+            return f'this shell has an old one: eval "$(./pf env{self.command})", or open a new shell'
+        return f"unset {name} in this shell; if it isn't set there: ./pf sandbox up"
 
 
 def is_loopback(url: str) -> bool:

@@ -106,7 +106,7 @@ class ManagementApi:
             return answer
         reference = self._stack.settings.supabase_project_ref
         cures = {
-            401: "SUPABASE_ACCESS_TOKEN is not accepted: make a new token in the Supabase dashboard and export it.",
+            401: f"SUPABASE_ACCESS_TOKEN is not accepted: {self._own_token()}",
             403: f"SUPABASE_ACCESS_TOKEN may not see the project {reference}: use a token of one of its members.",
             404: f"Is parker-flight:supabaseProjectRef ({reference}) in Pulumi.{self._stack.name}.yaml right?",
             429: "Too many calls: the API opens again after a minute.",
@@ -116,6 +116,11 @@ class ManagementApi:
             cures.get(answer.status_code, f"It said {answer.text[:200]!r}; try again, then see status.supabase.com."),
             ExitCode.FAILED,
         )
+
+    def _own_token(self) -> str:
+        if self._stack.start_hint:
+            return self._stack.own("SUPABASE_ACCESS_TOKEN")
+        return "make a new token in the Supabase dashboard and export it."
 
     def _garbage(self, what: str) -> SupabaseError:
         return SupabaseError(

@@ -11,7 +11,7 @@ from sandbox import database, environment, people
 from sandbox.processes import Server, end_all
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
-from sandbox.supabase.credentials import Credentials
+from sandbox.supabase.credentials import CREDENTIALS, Credentials
 
 # What is worthless without the keys that AWS kept in memory.
 BOUND_TO_AWS = ("aws", "supabase", "database", "pulumi")
@@ -128,8 +128,15 @@ def _stop(state: State) -> None:
 
 
 def _clear(state: State) -> None:
+    """The project's tokens stay: a shell that has them in its environment goes on working."""
     for part in BOUND_TO_AWS:
-        shutil.rmtree(state.sandbox / part, ignore_errors=True)
+        for entry in state.folder(part).iterdir():
+            if entry.name == CREDENTIALS:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
 
 
 def _forget_ports(state: State, running: dict[str, bool]) -> None:

@@ -9,6 +9,7 @@ import jwt
 from pydantic import BaseModel
 
 ALGORITHM = "HS256"
+CREDENTIALS = "credentials.json"
 TEN_YEARS = 10 * 365 * 24 * 3600
 
 
@@ -22,7 +23,7 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, folder: Path) -> "Credentials":
-        file = folder / "credentials.json"
+        file = folder / CREDENTIALS
         if file.exists():
             return cls.model_validate_json(file.read_bytes())
         secret = secrets.token_hex(32)

@@ -32,6 +32,18 @@ def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:
         other.pf("sandbox", "down")
         assert other.processes() == []
         assert other.pf("sandbox", "status", check=False).returncode == 1
+        stays_valid(other)
+
+
+def stays_valid(other: Checkout) -> None:
+    """A shell that has the sandbox's environment goes on working when AWS starts again without its keys."""
+    before = other.environment
+    stack = other.state / "sandbox/pulumi/.pulumi/stacks/parker-flight/sandbox.json"
+    stack.parent.mkdir(parents=True)
+    stack.write_text("{}")
+    assert "starts empty" in other.pf("sandbox", "up").stderr
+    assert not stack.exists()
+    assert other.environment == before
 
 
 def test_the_environment_file_is_closed_to_others(checkout: Checkout) -> None:

@@ -25,6 +25,12 @@ FUNCTIONS = ("create-payment-method", "encrypt-data")
 PROJECT = "/v1/projects/sandboxsandboxsandbo"
 
 
+@pytest.fixture(autouse=True)
+def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests also run in a shell that `pf env` filled."""
+    monkeypatch.delenv("PF_LOADED", raising=False)
+
+
 @pytest.fixture(scope="session")
 def aws_server() -> Generator[str]:
     remember_rotation_period(KmsResponse)

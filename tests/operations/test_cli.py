@@ -41,6 +41,7 @@ def state(tmp_path: Path, variables: dict[str, str]) -> Path:
     folder.mkdir()
     lines = "".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH")
     (folder / "sandbox.env").write_text(lines)
+    (folder / "sandbox.env").chmod(0o600)
     return folder
 
 
@@ -98,6 +99,50 @@ def test_the_environment_survives_the_shell(state: Path, variables: dict[str, st
     evaluated = subprocess.run(["sh", "-c", show, "sh", printed], capture_output=True, text=True, check=True).stdout
     assert evaluated.splitlines() == ["it's $HOME `here`", variables["SUPABASE_URL"]]
     assert all(line.startswith("export ") for line in printed.splitlines() if shlex.split(line))
+
+
+def test_a_shell_that_holds_an_environment_serves_that_stack_and_clone_alone(state: Path) -> None:
+    verbs = ("health", "env", "destroy", "signers list")
+    show = 'eval "$(./pf env)"; for verb in ' + " ".join(f"'{verb}'" for verb in verbs)
+    show += "; do ./pf $verb --stack production || echo $?; done"
+    done = subprocess.run(
+        ["sh", "-c", show],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PF_STATE": str(state)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["3"] * len(verbs)
+    assert done.stderr.count("this shell holds the environment of the stack sandbox") == len(verbs)
+
+
+def test_the_shell_of_one_clone_leaves_another_clone_alone(tmp_path: Path, variables: dict[str, str]) -> None:
+    clones = [tmp_path / name for name in ("a", "b")]
+    for clone in clones:
+        (clone / ".state").mkdir(parents=True)
+        shutil.copy(ROOT / "pf", clone)
+        shutil.copy(ROOT / "Pulumi.sandbox.yaml", clone)
+        shutil.copy(ROOT / "settings.py", clone)
+        for folder in ("operations", "components", "gate"):
+            shutil.copytree(ROOT / folder, clone / folder)
+        for folder in (".venv", "sandbox"):
+            (clone / folder).symlink_to(ROOT / folder)
+        file = clone / ".state/sandbox.env"
+        file.write_text("".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH"))
+        file.chmod(0o600)
+    show = 'cd "$1"; eval "$(./pf env)"; cd "$2"; echo "${PF_STATE-unset}"; ./pf health'
+    done = subprocess.run(
+        ["sh", "-c", show, "sh", *map(str, clones)],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["unset"]
+    assert done.returncode == 3
+    assert f"another clone ({clones[0]}" in done.stderr
+    assert str(clones[1]) in done.stderr
 
 
 def test_pf_works_from_any_folder_and_through_a_link(tmp_path: Path, state: Path) -> None:

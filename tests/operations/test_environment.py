@@ -1,11 +1,12 @@
 """The environment: what is missing is named with its cure, and the template names what the code reads."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from operations.environment import Environment, exports, load, read_file
+from operations.environment import MARKER, Environment, exported, exports, load, marker, read_file
 from operations.errors import OperationError
 from operations.preflight import NEEDS
 from settings import Settings
@@ -17,6 +18,11 @@ TEMPLATE = (ROOT / "environment.template").read_text()
 READ = re.compile(r"""(?:environ|environment|variables)(?:\.get\(|\[)\s*["']([A-Z][A-Z0-9_]+)["']""")
 # What the program hands to its own commands, or every system has; nobody sets it for us.
 NOT_OURS = frozenset({"PATH", "HOME", "NO_COLOR", "PULUMI_COMMAND_STDOUT", "PF_PROJECT_REF", "PF_RELEASE"})
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o600)
 
 
 def given(variables: dict[str, str]) -> dict[str, str]:
@@ -65,7 +71,7 @@ def test_production_is_told_where_the_values_come_from(tmp_path: Path) -> None:
 
 def test_the_process_wins_over_the_file_even_when_it_says_nothing(tmp_path: Path, variables: dict[str, str]) -> None:
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
-    (tmp_path / "sandbox.env").write_text(lines)
+    write(tmp_path / "sandbox.env", lines)
     assert load("sandbox", tmp_path, {}, NEEDS).settings.supabase_anon_key.get_secret_value() == "anon-key"
     other = load("sandbox", tmp_path, {"SUPABASE_ANON_KEY": "mine"}, NEEDS)
     assert other.settings.supabase_anon_key.get_secret_value() == "mine"
@@ -118,8 +124,57 @@ def test_only_what_is_ours_is_exported(tmp_path: Path, variables: dict[str, str]
 
 def test_a_line_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
     file = tmp_path / "staging.env"
-    file.write_text("# comment\nexport A='1'\nB=\nC=x=y\n")
+    write(file, "# comment\nexport A='1'\nB=\nC=x=y\n")
     assert read_file(file) == {"A": "1", "C": "x=y"}
     file.write_text("A=1\nnonsense\n")
     with pytest.raises(OperationError, match=r"staging\.env, line 2"):
         read_file(file)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_file_that_others_may_read_is_refused_with_the_command_that_closes_it(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "it's.env"
+    file.write_text("A=1\n")
+    file.chmod(mode)
+    with pytest.raises(OperationError, match="others") as caught:
+        read_file(file)
+    subprocess.run(["sh", "-euc", caught.value.cure], check=True)
+    assert read_file(file) == {"A": "1"}
+
+
+@pytest.mark.parametrize("needs", [NEEDS, ()])
+def test_a_shell_that_holds_another_stack_is_refused(
+    tmp_path: Path, variables: dict[str, str], needs: tuple[str, ...]
+) -> None:
+    shell = variables | {MARKER: marker("production", tmp_path)}
+    with pytest.raises(OperationError, match="stack production, asked for is the stack sandbox") as caught:
+        load("sandbox", tmp_path, shell, needs)
+    assert "new shell" in caught.value.cure
+    assert load("production", tmp_path, shell, needs).settings.pf_loaded
+
+
+def test_a_shell_that_holds_another_clone_is_refused(tmp_path: Path, variables: dict[str, str]) -> None:
+    shell = variables | {MARKER: f"sandbox of {tmp_path} in /another/clone"}
+    with pytest.raises(OperationError, match=f"another clone .*/another/clone.*{re.escape(str(ROOT))}"):
+        load("sandbox", tmp_path, shell, ())
+
+
+def test_loading_the_environment_again_takes_what_the_file_says_now(tmp_path: Path, variables: dict[str, str]) -> None:
+    lines = "".join(f"{name}={value}\n" for name, value in given(variables).items())
+    write(tmp_path / "sandbox.env", lines)
+    shell = exported("sandbox", tmp_path, {"PATH": "/usr/bin"})
+    write(tmp_path / "sandbox.env", lines.replace(TOKEN, "sbp_" + "b2" * 20))
+    assert load("sandbox", tmp_path, shell, NEEDS).settings.supabase_access_token.get_secret_value() == TOKEN
+    assert exported("sandbox", tmp_path, shell)["SUPABASE_ACCESS_TOKEN"] == "sbp_" + "b2" * 20
+
+
+def test_the_clone_s_own_state_folder_is_not_handed_to_the_shell(tmp_path: Path, variables: dict[str, str]) -> None:
+    assert "PF_STATE" not in exported("sandbox", tmp_path, variables)
+    assert exported("sandbox", tmp_path, variables | {"PF_STATE": str(tmp_path)})["PF_STATE"] == str(tmp_path)
+
+
+def test_what_the_shell_sets_wrongly_over_the_file_is_unset_there(tmp_path: Path, variables: dict[str, str]) -> None:
+    write(tmp_path / "sandbox.env", "".join(f"{name}={value}\n" for name, value in given(variables).items()))
+    with pytest.raises(OperationError, match="malformed") as caught:
+        load("sandbox", tmp_path, {"SUPABASE_ACCESS_TOKEN": "foo"}, NEEDS)
+    assert caught.value.cure.endswith("unset SUPABASE_ACCESS_TOKEN")

@@ -9,6 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from operations import preflight
 from operations.engine import Engine
+from operations.environment import marker
 from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 from tests.operations.conftest import PROJECT, ROOT
@@ -82,6 +83,17 @@ def test_a_refusal_of_supabase_says_what_mends_it(stack: Stack, httpserver: HTTP
     with pytest.raises(OperationError, match=str(status)) as caught:
         preflight.project(stack)
     assert cure in caught.value.cure
+
+
+@pytest.mark.parametrize(("marked", "cure"), [(True, 'eval "$(./pf env)"'), (False, "unset SUPABASE_ACCESS_TOKEN")])
+def test_an_old_token_of_the_sandbox_is_replaced_by_its_own(
+    make_stack: Callable[..., Stack], httpserver: HTTPServer, tmp_path: Path, marked: bool, cure: str
+) -> None:
+    httpserver.expect_request(PROJECT).respond_with_json({"message": "no"}, status=401)
+    with pytest.raises(OperationError) as caught:
+        preflight.project(make_stack(PF_LOADED=marker("sandbox", tmp_path / "state") if marked else ""))
+    assert cure in caught.value.cure
+    assert "dashboard" not in caught.value.cure
 
 
 @pytest.mark.usefixtures("tools")
