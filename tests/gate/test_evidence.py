@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gate.decision import Identity
-from gate.evidence import CLOSED, DEFAULT_HOURS, FOLDER, EvidenceError, Gate, of_environment
+from gate.evidence import CLOSED, DEFAULT_HOURS, EvidenceError, Gate, of_environment
 from gate.records import Applied
 from gate.surface import Surface
 from gate.trust import REVOKED, SIGNERS
@@ -97,9 +97,9 @@ def test_signers_from_elsewhere_are_not_the_reviewed_ones(checkout: Checkout, tm
     for name in (SIGNERS, REVOKED):
         (elsewhere / name).write_text(FILES[f"approvals/{name}"])
     assert checkout.gate(branch="main").is_reviewed
-    assert checkout.gate(branch="main", **{FOLDER: str(elsewhere)}).is_reviewed
+    assert checkout.gate(branch="main", PF_APPROVALS=str(elsewhere)).is_reviewed
     (elsewhere / SIGNERS).write_text("mallory\n")
-    assert not checkout.gate(branch="main", **{FOLDER: str(elsewhere)}).is_reviewed
+    assert not checkout.gate(branch="main", PF_APPROVALS=str(elsewhere)).is_reviewed
 
 
 def test_authors_since_the_live_commit_and_the_ci_actor_are_part_of_the_change(checkout: Checkout) -> None:
