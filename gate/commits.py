@@ -52,14 +52,20 @@ class Commits:
         return lines[1] if done.returncode == 0 and len(lines) == 2 and not lines[0] else ""
 
     def authors(self, since: str) -> frozenset[str]:
-        """Who wrote the change (e-mail addresses); commits that only file statements don't count."""
+        """Who wrote the change (e-mail addresses); neither filing statements nor merging is writing it."""
         head = self.head()
         if not head:
             return frozenset()
         known = since and self._git("cat-file", "-e", f"{since}^{{commit}}", codes=(0, 1, 128)).returncode == 0
-        which = [f"{since}..{head}"] if known else ["-1", head]
-        done = self._git("log", "--format=%ae", *which, "--", ".", STATEMENTS)
-        return frozenset(done.stdout.decode(errors="replace").lower().split())
+        which = [f"{since}..{head}"] if known else ["-1", "--no-merges", head]
+        form = ["-c", "--name-only", "--no-show-signature", "--format=%x01%ae%x02%P%x02"]
+        done = self._git("log", *form, *which, "--", ".", STATEMENTS)
+        authors: set[str] = set()
+        for commit in done.stdout.decode(errors="replace").lower().split("\x01")[1:]:
+            author, parents, files = commit.split("\x02", 2)
+            if " " not in parents or files.strip():  # for a merge, those that are as none of its parents has them
+                authors.add(author)
+        return frozenset(authors)
 
     def is_on(self, branch: str) -> bool:
         """Whether this very program, with nothing uncommitted, is on the branch."""

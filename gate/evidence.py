@@ -106,8 +106,8 @@ class Gate:
     @property
     def hours(self) -> BusinessHours:
         """Raises: EvidenceError, StoreError."""
-        hours = self.settings_in_force["businessHours"]
         try:
+            hours = self.settings_in_force["businessHours"]
             days = frozenset(DAYS[DAYS.index(str(day))] for day in cast("list[object]", hours["days"]))
             closes = str(hours["to"])
             return BusinessHours(
@@ -171,6 +171,7 @@ class Gate:
             release=release,
             signers=self.files.digest,
             pack=pack,
+            commit=self.commits.head(),
             reviewed=self.is_reviewed,
             excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),
             emergency=bool(self.environment.get(EMERGENCY)),

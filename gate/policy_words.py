@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gate.text import shown, shown_change
+from gate.text import LONGEST_RIGHT, shown, shown_change
 
 Statement = Mapping[str, Any]
 
 ACCOUNT = re.compile(r"(?P<root>arn:aws:iam::)?(?P<id>\d{12})(?(root):root)")
 SAID = frozenset({"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource"})
+USUAL_VERSION = "2012-10-17"
 OPERATORS: Mapping[str, str] = {
     "StringEquals": "is",
     "StringNotEquals": "is not",
@@ -45,10 +46,16 @@ def document_sentences(which: Document, before: Mapping[str, Any], after: Mappin
     for old, new in kept:
         sentences += told.difference(old, new)
     for name in sorted((before.keys() | after.keys()) - {"Statement"}):
+        if name == "Version" and not (before and after) and USUAL_VERSION in (before.get(name), after.get(name)):
+            continue
         sentences += _element(which.what, name, before, after)
-    if not sentences and shown(before) != shown(after):
+    if not sentences and _shown(before) != _shown(after):
         sentences.append(f"{which.what}: its statements stand in another order, each as it was")
     return sentences
+
+
+def _shown(value: Any) -> str:
+    return shown(value, LONGEST_RIGHT)
 
 
 def _statements(document: Mapping[str, Any]) -> list[Statement]:
@@ -111,14 +118,14 @@ def _form(value: object) -> str:
 
 
 def _element(where: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    label = f"{where}, {shown(name)}"
+    label = f"{where}, {_shown(name)}"
     if name not in before:
-        return [f"{label}: {shown(after[name])}"]
+        return [f"{label}: {_shown(after[name])}"]
     if name not in after:
-        return [f"{label} is gone (was {shown(before[name])})"]
+        return [f"{label} is gone (was {_shown(before[name])})"]
     if _form(before[name]) == _form(after[name]):
         return []
-    return [f"{label}: {' → '.join(shown_change(before[name], after[name]))}"]
+    return [f"{label}: {' → '.join(shown_change(before[name], after[name], LONGEST_RIGHT))}"]
 
 
 @dataclass(frozen=True)
@@ -168,13 +175,13 @@ class _Telling:
         elif effect == "Deny":
             verb = ("are" if several else "is") + (" denied" if gains else " no longer denied")
         else:
-            verb = f"{'from now on' if gains else 'no longer'} under the effect {shown(effect)}:"
+            verb = f"{'from now on' if gains else 'no longer'} under the effect {_shown(effect)}:"
         rest = {name: item for name, item in one.items() if name not in SAID and name != "Condition"}
-        extra = f", with {shown(rest)}" if rest else ""
+        extra = f", with {_shown(rest)}" if rest else ""
         return f"{', '.join(who)} {verb} {actions}{on}{self._if(one)}{extra} ({self._label(one)})"
 
     def _label(self, one: Statement) -> str:
-        return f"{self.which.what}, statement {shown(one['Sid'])}" if "Sid" in one else self.which.what
+        return f"{self.which.what}, statement {_shown(one['Sid'])}" if "Sid" in one else self.which.what
 
     def _principals(self, one: Statement) -> list[str]:
         if "NotPrincipal" in one:
@@ -185,21 +192,21 @@ class _Telling:
 
     def _actions(self, one: Statement) -> str:
         if "NotAction" in one:
-            return f"every action except {', '.join(map(shown, _items(one['NotAction'])))}"
+            return f"every action except {', '.join(map(_shown, _items(one['NotAction'])))}"
         return _listed(_items(one.get("Action"))) or "no action"
 
     def _on(self, one: Statement) -> str:
         if "NotResource" in one:
-            return f" on everything except {', '.join(map(shown, _items(one['NotResource'])))}"
+            return f" on everything except {', '.join(map(_shown, _items(one['NotResource'])))}"
         if "Resource" not in one:
             return ""
         resources = self._resources(_items(one["Resource"]))
         if aliases := _aliases(one):
-            return f" on {' or '.join(map(shown, aliases))} (its keys among {resources})"
+            return f" on {' or '.join(map(_shown, aliases))} (its keys among {resources})"
         return f" on {resources}"
 
     def _resources(self, items: Iterable[Any]) -> str:
-        return ", ".join(f"{self.which.itself or 'everything'} (*)" if item == "*" else shown(item) for item in items)
+        return ", ".join(f"{self.which.itself or 'everything'} (*)" if item == "*" else _shown(item) for item in items)
 
     def _if(self, one: Statement) -> str:
         skipped = {ALIASES} if _aliases(one) and "Resource" in one else set[tuple[str, str]]()
@@ -221,7 +228,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def _listed(actions: Iterable[Any]) -> str:
-    return ", ".join("every action (*)" if item == "*" else shown(item) for item in actions)
+    return ", ".join("every action (*)" if item == "*" else _shown(item) for item in actions)
 
 
 def _only(here: Sequence[Any], there: Sequence[Any]) -> list[Any]:
@@ -232,7 +239,7 @@ def _only(here: Sequence[Any], there: Sequence[Any]) -> list[Any]:
 def _named(principal: Any) -> list[str]:
     """Each principal in words; the two ways to write `everyone` stay two."""
     if not isinstance(principal, dict):
-        return ["everyone (*)" if item == "*" else shown(item) for item in _items(principal)]
+        return ["everyone (*)" if item == "*" else _shown(item) for item in _items(principal)]
     found: list[str] = []
     for kind, values in sorted(cast("dict[str, Any]", principal).items()):
         for value in _items(values):
@@ -241,13 +248,13 @@ def _named(principal: Any) -> list[str]:
             elif kind == "AWS" and isinstance(value, str) and (account := ACCOUNT.fullmatch(value)):
                 found.append(f"account {account['id']}" + (" (root)" if account["root"] else ""))
             elif kind == "AWS":
-                found.append(shown(value))
+                found.append(_shown(value))
             elif kind == "Service":
-                found.append(f"the service {shown(value)}")
+                found.append(f"the service {_shown(value)}")
             elif kind == "Federated":
-                found.append(f"the identity provider {shown(value)}")
+                found.append(f"the identity provider {_shown(value)}")
             else:
-                found.append(f"{shown(kind)} {shown(value)}")
+                found.append(f"{_shown(kind)} {_shown(value)}")
     return found
 
 
@@ -270,8 +277,8 @@ def _aliases(one: Statement) -> list[Any]:
 
 
 def _condition(operator: str, key: str, values: Any) -> str:
-    words = OPERATORS.get(operator, f"({shown(operator)})")
-    return f"{shown(key)} {words} {' or '.join(map(shown, _items(values))) or shown(values)}"
+    words = OPERATORS.get(operator, f"({_shown(operator)})")
+    return f"{_shown(key)} {words} {' or '.join(map(_shown, _items(values))) or _shown(values)}"
 
 
 def _conditions(label: str, old: Statement, new: Statement) -> list[str]:

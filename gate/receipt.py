@@ -21,10 +21,10 @@ from gate.surface import Surface, SurfaceError
 
 FRESH = timedelta(minutes=60)  # a person reads the preview, then says yes
 # Flags with which a preview sees a part of the stack only; -t and -x, also among other letters.
-PARTIAL = re.compile(r"--(target|exclude)(-replace|-dependents)?(=.*)?|--replace(=.*)?|-[defjqrvyQ]*[tx].*", re.DOTALL)
+PARTIAL = re.compile(r"--(target|exclude)(-replace|-dependents)?(=.*)?|-[defjqrvyQ]*[tx].*", re.DOTALL)
 PARTIAL_OPTIONS = frozenset(
     f"PULUMI_OPTION_{name}"
-    for name in ("TARGET", "TARGET_REPLACE", "TARGET_DEPENDENTS", "EXCLUDE", "EXCLUDE_DEPENDENTS", "REPLACE")
+    for name in ("TARGET", "TARGET_REPLACE", "TARGET_DEPENDENTS", "EXCLUDE", "EXCLUDE_DEPENDENTS")
 )
 PROGRAM_FOLDERS = ("components", "gate", "policies")
 PROGRAM_FILES = ("Pulumi.yaml", "uv.lock")

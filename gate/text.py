@@ -4,14 +4,15 @@ What is shown here is what people approve, so that a letter of another alphabet,
 character must not pass for something else. Our own words use an arrow and an ellipsis, which no value can contain.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-LONGEST = 200
+LONGEST = 1000
 LONGEST_NAME = 100
-LONGEST_COMMAND = 4000  # shown whole as long as anybody can read it
+LONGEST_RIGHT = 4000  # what runs, and what a policy says: shown whole as long as anybody can read it
 CONTEXT = 30
 
 _UNSAFE = re.compile(r"[^ -~]|\\")
@@ -24,11 +25,19 @@ def _escaped(text: str) -> str:
 
 
 def plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """In one harmless line, without quotes; the middle of a long text is left out, and said to be."""
+    """In one harmless line, without quotes.
+
+    The middle of a long text is left out, and said to be; the digest keeps two texts that differ there apart.
+    """
     if len(text) <= longest:
         return _escaped(text)
     head, tail = text[: longest // 2], text[-(longest // 2) :]
-    return f"{_escaped(head)}… {len(text) - len(head) - len(tail):,} characters …{_escaped(tail)}"
+    left_out = f"{len(text) - len(head) - len(tail):,} characters, SHA-256 of all {_digest(text)}"
+    return f"{_escaped(head)}… {left_out} …{_escaped(tail)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 def quoted(text: str, longest: int = LONGEST) -> str:
@@ -40,7 +49,7 @@ def shown(value: Any, longest: int = LONGEST) -> str:
     if isinstance(value, str):
         return value if len(value) <= longest and _BARE.fullmatch(value) else quoted(value, longest)
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[str, Any]", value).items()
+        pairs = sorted(cast("Mapping[str, Any]", value).items())
         return "{" + ", ".join(f"{shown(name)}: {shown(item, longest)}" for name, item in pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(shown(item, longest) for item in cast("list[Any]", value)) + "]"

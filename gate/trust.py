@@ -146,6 +146,6 @@ def _of_digest(records: Records, folder: Path, wanted: str) -> TrustFiles:
             files = TrustFiles.of_bytes(kept)
             if files.digest == wanted:
                 return files
-        except (ValueError, KeyError):
+        except (KeyError, TypeError, ValueError):
             pass
     raise TrustError(f"the signers in force ({wanted[:12]}) are neither in {folder} nor in the gate's records")

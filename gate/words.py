@@ -5,7 +5,7 @@ it will be. Of a new resource, a default provider and a missing protection of wh
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -13,34 +13,31 @@ from typing import Any, cast
 from gate.canonical import digest
 from gate.policy_words import Document, document_sentences
 from gate.surface import CONTENT, Surface
-from gate.text import LONGEST_COMMAND, plain, quoted, shown, shown_change
+from gate.text import LONGEST_RIGHT, plain, quoted, shown, shown_change
+from gate.value_words import (
+    ALARM,
+    ALIAS,
+    COMMAND,
+    KEY,
+    NOUNS,
+    PROVIDERS,
+    ROLE,
+    apart,
+    generic,
+    holds_document,
+    is_document,
+    is_reference,
+    lost_and_gained,
+    noun,
+    of_key,
+    resource,
+    right,
+    value_words,
+    values_apart,
+)
 
 SETTINGS = "settings"
 
-KEY, ALIAS, ROLE = "aws:kms/key:Key", "aws:kms/alias:Alias", "aws:iam/role:Role"
-ALARM, COMMAND = "aws:cloudwatch/metricAlarm:MetricAlarm", "command:local:Command"
-PROVIDERS = "pulumi:providers:"
-NOUNS: Mapping[str, str] = {
-    KEY: "key",
-    ALIAS: "alias",
-    ROLE: "role",
-    ALARM: "alarm",
-    COMMAND: "command",
-    "aws:cloudwatch/logGroup:LogGroup": "log group",
-    "aws:iam/accessKey:AccessKey": "access key",
-    "aws:iam/group:Group": "group",
-    "aws:iam/groupPolicy:GroupPolicy": "group policy",
-    "aws:iam/policy:Policy": "managed policy",
-    "aws:iam/rolePolicy:RolePolicy": "role policy",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "attached policy",
-    "aws:iam/user:User": "user",
-    "aws:iam/userPolicy:UserPolicy": "user policy",
-    "aws:kms/grant:Grant": "grant",
-    "aws:kms/keyPolicy:KeyPolicy": "key policy",
-    "aws:sns/topic:Topic": "topic",
-    "aws:sns/topicPolicy:TopicPolicy": "topic policy",
-    "aws:sns/topicSubscription:TopicSubscription": "subscription",
-}
 # Which property names the holder of the rights that a policy gives.
 HOLDERS = {
     "aws:iam/rolePolicy:RolePolicy": ("role", "role"),
@@ -101,12 +98,6 @@ def differences(before: Surface, after: Surface) -> list[Difference]:
     return sorted(found, key=lambda one: (one.kind is not ChangeKind.REMOVED, _risk(one.type), one.type, one.urn))
 
 
-def noun(type_: str) -> str:
-    if type_.startswith(PROVIDERS):
-        return f"provider {shown(type_.removeprefix(PROVIDERS))}"
-    return NOUNS.get(type_) or plain(type_)
-
-
 def _risk(type_: str) -> int:
     if not type_:
         return 0
@@ -154,7 +145,7 @@ def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
             if now
             else f"no branch is protected{was}: what is deployed need not have been reviewed"
         )
-    rest = _generic("", *({name: item for name, item in one.items() if name != branch} for one in (before, after)))
+    rest = generic("", *({name: item for name, item in one.items() if name != branch} for one in (before, after)))
     return sentences + rest
 
 
@@ -172,30 +163,47 @@ class _Telling:
         sentences = self._fate()
         sentences += self._protection(before.get("protect"), after.get("protect"))
         sentences += self._provider(before.get("provider"), after.get("provider"))
-        rest = {"protect", "provider", "inputs"} | (set[str]() if self.kind is ChangeKind.CHANGED else {"type"})
-        for name in sorted((before.keys() | after.keys()) - rest):
-            sentences += _of_key(name, name, before, after)
+        told = {"protect", "provider", "inputs"} | (set[str]() if self.kind is ChangeKind.CHANGED else {"type"})
+        for name in sorted((before.keys() | after.keys()) - told):
+            sentences += of_key(shown(name), name, before, after)
         if not isinstance(before.get("inputs", {}), Mapping) or not isinstance(after.get("inputs", {}), Mapping):
-            sentences += _of_key("inputs", "inputs", before, after)
-        for name in sorted(self.before.keys() | self.after.keys()):
+            sentences += of_key("inputs", "inputs", before, after)
+        names = sorted(self.before.keys() | self.after.keys())
+        if self.kind is ChangeKind.REMOVED:
+            links = [name for name in names if self._says_more_than_it_was(name)]
+            rest = {name: self.before[name] for name in names if name not in links}
+            sentences += [f"it had {shown(rest)}"] if rest else []
+            names = links
+        for name in names:
             sentences += self._property(name)
         if not sentences and self.kind is ChangeKind.CHANGED:
             sentences.append(f"{shown(dict(before))} → {shown(dict(after))}")
         return sentences
+
+    def _says_more_than_it_was(self, name: str) -> bool:
+        """Of what goes: rights that somebody loses, links, and what runs; the rest was approved as it is."""
+        value = self.before[name]
+        if self.type.startswith("command:") and name in (*RUNS, "environment", "triggers"):
+            return True
+        return is_reference(value) or holds_document(value)
 
     def _fate(self) -> list[str]:
         if self.kind is ChangeKind.CHANGED:
             return []
         removed = self.kind is ChangeKind.REMOVED
         if self.type == KEY:
-            return ["the key would go: what it encrypted can't be read any more"] if removed else ["a new key"]
+            return ["the key would go: what it encrypted can't be read any more"] if removed else []
         if self.type == ALIAS:
-            return ["whoever encrypts or decrypts by this alias would find no key"] if removed else ["a new alias"]
+            return ["whoever encrypts or decrypts by this alias would find no key"] if removed else []
         if self.type.startswith(PROVIDERS) and not removed:
-            return [
-                "a provider: what it manages goes to the account, region and address that it is given, "
-                "with the rights of whoever deploys"
-            ]
+            return (
+                []
+                if self.name == "default"
+                else [
+                    "a provider of its own: what it manages goes to the account, region and address that it is given, "
+                    "with the rights of whoever deploys"
+                ]
+            )
         if self.type.startswith("command:"):
             return [] if removed else ["a command that runs on the deploying machine, with that machine's rights"]
         return [f"the {noun(self.type)} would be taken away"] if removed else []
@@ -218,9 +226,9 @@ class _Telling:
             return []
         if self.kind is not ChangeKind.CHANGED:
             urn = str(before or after or "")
-            return [] if not urn or urn.endswith("::default") else [f"managed by {_resource(urn)}"]
-        names = _apart(str(before or ""), str(after or ""))
-        return [f"managed by {names[1]} instead of {names[0]}"]
+            return [] if not urn or urn.endswith("::default") else [f"managed by {resource(urn)}"]
+        was, becomes = apart(before, after)
+        return [f"managed by {becomes} instead of {was}"]
 
     def _property(self, name: str) -> list[str]:
         if name in self.before and name in self.after and digest(self.before[name]) == digest(self.after[name]):
@@ -244,19 +252,19 @@ class _Telling:
             if name == "triggers":
                 return self._triggers()
             if name == "interpreter":
-                return _two(name, shown(self.before.get(name)), shown(self.after.get(name)))
+                return [f"{name}: {shown(self.before.get(name))} → {shown(self.after.get(name))}"]
         if name in self._documents:
             return self._document(name)
-        return _of_key(shown(name), name, self.before, self.after)
+        return of_key(shown(name), name, self.before, self.after)
 
     @property
     def _documents(self) -> set[str]:
-        return {name for one in (self.before, self.after) for name, value in one.items() if _is_document(value)}
+        return {name for one in (self.before, self.after) for name, value in one.items() if is_document(value)}
 
     def _document(self, name: str) -> list[str]:
         values = [one.get(name) for one in (self.before, self.after)]
-        if any(value is not None and not _is_document(value) for value in values):
-            return _of_key(shown(name), name, self.before, self.after)
+        if any(value is not None and not is_document(value) for value in values):
+            return of_key(shown(name), name, self.before, self.after)
         which = self._which(name)
         return document_sentences(which, *(value["policy"] if value else {} for value in values))
 
@@ -265,7 +273,7 @@ class _Telling:
         own = shown(inputs.get("name", self.name))
         if name == "policy" and self.type in HOLDERS:
             field, words = HOLDERS[self.type]
-            return Document(what=noun(self.type), holder=f"{words} {_value(inputs.get(field, self.name))}")
+            return Document(what=noun(self.type), holder=f"{words} {value_words(inputs.get(field, self.name))}")
         if name == "policy" and self.type in (KEY, "aws:kms/keyPolicy:KeyPolicy"):
             return Document(what="key policy", itself="this key")
         if name == "policy" and self.type in ("aws:sns/topicPolicy:TopicPolicy", "aws:sns/topic:Topic"):
@@ -276,8 +284,6 @@ class _Telling:
 
     def _rotation(self) -> list[str]:
         before, after = (one.get("enableKeyRotation") for one in (self.before, self.after))
-        if self.kind is ChangeKind.REMOVED:
-            return []
         if after is True:
             return ["rotates automatically" if self.kind is ChangeKind.ADDED else "automatic rotation is switched on"]
         became = "not set" if after is None else shown(after)
@@ -287,30 +293,33 @@ class _Telling:
     def _days(self, name: str, words: str) -> list[str]:
         before, after = self.before.get(name), self.after.get(name)
         if before is None or after is None:
-            return _of_key(name, name, self.before, self.after)
+            return of_key(name, name, self.before, self.after)
         return [f"{words.format(shown(after))} instead of {shown(before)} ({name})"]
 
     def _target(self) -> list[str]:
         before, after = self.before.get("targetKeyId"), self.after.get("targetKeyId")
         alias = shown((self.after or self.before).get("name", self.name))
         if before is None:
-            return [f"{alias} would point to {_value(after)}"]
+            return [f"{alias} would point to {value_words(after)}"]
         if after is None:
-            return [f"{alias} would no longer point to {_value(before)}"]
-        old, new = _values_apart(before, after)
+            return [f"{alias} would no longer point to {value_words(before)}"]
+        old, new = values_apart(before, after)
         return [f"{alias} would point to {new} instead of {old}"]
 
     def _notified(self, name: str, when: str) -> list[str]:
-        lost, gained = _lost_and_gained(self.before.get(name), self.after.get(name))
+        values = [one[name] for one in (self.before, self.after) if name in one]
+        if not all(is_reference(value) for value in values):
+            return of_key(name, name, self.before, self.after)
+        lost, gained = lost_and_gained(self.before.get(name), self.after.get(name))
         sentences = [f"no longer notifies {one} {when} ({name})" for one in lost]
         sentences += [f"notifies {one} {when} ({name})" for one in gained]
         if self.kind is ChangeKind.ADDED and not gained:
             sentences.append(f"notifies nobody {when} ({name})")
-        return sentences or _of_key(name, name, self.before, self.after)
+        return sentences or of_key(name, name, self.before, self.after)
 
     def _threshold(self) -> list[str]:
         if self.kind is not ChangeKind.CHANGED:
-            return _of_key("threshold", "threshold", self.before, self.after)
+            return of_key("threshold", "threshold", self.before, self.after)
         words = RINGS.get(str(self.after.get("comparisonOperator")), "at")
         before, after = (shown(one.get("threshold")) for one in (self.before, self.after))
         return [f"rings {words} {after} instead of {before} (threshold)"]
@@ -320,12 +329,12 @@ class _Telling:
         when = RUNS[name]
         if self.kind is ChangeKind.REMOVED:
             return [f"{when} it runs {_text(before)}" if name == "delete" else f"{when} it ran {_text(before)}"]
-        if before is None:
+        if name not in self.before:
             return [f"{when} it runs {_text(after)}"]
-        if after is None:
+        if name not in self.after:
             return [f"{when} it no longer runs {_text(before)}"]
-        if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_COMMAND:
-            before, after = shown_change(before, after, LONGEST_COMMAND)
+        if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST_RIGHT:
+            before, after = shown_change(before, after, LONGEST_RIGHT)
         else:
             before, after = _text(before), _text(after)
         return [f"{when} it runs {after} instead of {before}"]
@@ -333,23 +342,24 @@ class _Telling:
     def _variables(self) -> list[str]:
         before, after = self.before.get("environment"), self.after.get("environment")
         if not isinstance(before or {}, Mapping) or not isinstance(after or {}, Mapping):
-            return _of_key("environment", "environment", self.before, self.after)
+            return of_key("environment", "environment", self.before, self.after)
         sentences: list[str] = []
         old, new = cast("Mapping[str, Any]", before or {}), cast("Mapping[str, Any]", after or {})
         for name in sorted(old.keys() | new.keys()):
             label = f"its variable {shown(name)}"
             if name not in new:
-                sentences.append(f"{label} is gone (was {shown(old[name])})")
+                sentences.append(f"{label} is gone (was {right(old[name])})")
             elif name not in old:
-                sentences.append(f"{label} is {shown(new[name])}")
+                sentences.append(f"{label} is {right(new[name])}")
             elif digest(old[name]) != digest(new[name]):
-                sentences.append(f"{label} is {' instead of '.join(reversed(shown_change(old[name], new[name])))}")
-        return sentences or _of_key("environment", "environment", self.before, self.after)
+                was, becomes = shown_change(old[name], new[name], LONGEST_RIGHT)
+                sentences.append(f"{label} is {becomes} instead of {was}")
+        return sentences or of_key("environment", "environment", self.before, self.after)
 
     def _triggers(self) -> list[str]:
         before, after = _functions(self.before.get("triggers")), _functions(self.after.get("triggers"))
         if before is None or after is None:
-            return _of_key("triggers", "triggers", self.before, self.after)
+            return of_key("triggers", "triggers", self.before, self.after)
         sentences = [f"the edge function {shown(name)} is taken away" for name in before if name not in after]
         for name, checks in after.items():
             what = {"true": "checks tokens", "false": "checks no token: anybody may call it"}.get(checks, "")
@@ -358,7 +368,7 @@ class _Telling:
             elif before[name] != checks:
                 became = f"verify_jwt: {before[name] or 'not set'} → {checks or 'not set'}"
                 sentences.append(f"the edge function {shown(name)} {what or 'has another setting'} ({became})")
-        return sentences or _of_key("triggers", "triggers", self.before, self.after)
+        return sentences or of_key("triggers", "triggers", self.before, self.after)
 
 
 def _functions(triggers: Any) -> dict[str, str] | None:
@@ -373,156 +383,4 @@ def _functions(triggers: Any) -> dict[str, str] | None:
 
 
 def _text(value: Any) -> str:
-    return quoted(value, LONGEST_COMMAND) if isinstance(value, str) else shown(value)
-
-
-def _is_document(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"policy"} and isinstance(value["policy"], dict)
-
-
-def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"resources", "literal"}
-        and all(isinstance(one, list) for one in cast("dict[str, Any]", value).values())
-    )
-
-
-def _is_plain_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and not _is_document(value) and not _is_reference(value)
-
-
-def _resource(urn: Any, *, whole: bool = False) -> str:
-    """`whole` where two resources of one kind and name have to be told apart."""
-    if not isinstance(urn, str) or not urn.startswith("urn:pulumi:"):
-        return shown(urn)
-    type_, _, name = urn.split("::", 2)[2].rpartition("::")
-    return f"{noun(type_.rpartition('$')[2])} {shown(urn if whole else name)}"
-
-
-def _literal(item: Any) -> str:
-    return f"the literal {shown(item)}, which is no resource of this stack"
-
-
-def _value(value: Any, *, whole: bool = False) -> str:
-    if not _is_reference(value):
-        return shown(value)
-    names = [_resource(urn, whole=whole) for urn in value["resources"]]
-    return " and ".join([*names, *(_literal(item) for item in value["literal"])]) or "nothing"
-
-
-def _values_apart(before: Any, after: Any) -> tuple[str, str]:
-    if not _is_reference(before) and not _is_reference(after):
-        return shown_change(before, after)
-    old, new = _value(before), _value(after)
-    return (old, new) if old != new else (_value(before, whole=True), _value(after, whole=True))
-
-
-def _apart(before: str, after: str) -> tuple[str, str]:
-    old, new = _resource(before), _resource(after)
-    return (old, new) if old != new else (_resource(before, whole=True), _resource(after, whole=True))
-
-
-def _lost_and_gained(before: Any, after: Any) -> tuple[list[str], list[str]]:
-    """The items of two references, or of two lists, that stand in one only."""
-    old, new = _labels(before), _labels(after)
-    if sorted(old.values()) == sorted(new.values()):
-        old, new = _labels(before, whole=True), _labels(after, whole=True)
-    lost = [label for key, label in old.items() if key not in new]
-    return lost, [label for key, label in new.items() if key not in old]
-
-
-def _labels(value: Any, *, whole: bool = False) -> dict[str, str]:
-    """Keyed by what each item is and how many of the same came before it."""
-    if _is_reference(value):
-        pairs = [(f"resource {digest(urn)}", _resource(urn, whole=whole)) for urn in value["resources"]]
-        pairs += [(f"literal {digest(item)}", _literal(item)) for item in value["literal"]]
-    else:
-        pairs = [(digest(item), shown(item)) for item in (value if isinstance(value, list) else [])]
-    found: dict[str, str] = {}
-    for key, label in pairs:
-        count = sum(other.startswith(key) for other in found)
-        found[f"{key} {count}"] = label
-    return found
-
-
-def _of_key(path: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """A property that may be missing on one side; what is missing differs from what is null."""
-    if name in before and name in after:
-        return _generic(path, before[name], after[name])
-    is_new = name in after
-    value = after[name] if is_new else before[name]
-    if _holds_document(value):
-        empty: Any = {} if isinstance(value, Mapping) else []
-        return _generic(path, empty, value) if is_new else _generic(path, value, empty)
-    return [f"{path}: {_value(value)}" if is_new else f"{path} is gone (was {_value(value)})"]
-
-
-def _holds_document(value: Any) -> bool:
-    if _is_document(value):
-        return True
-    items: Sequence[Any] = (
-        list(value.values())
-        if isinstance(value, Mapping)
-        else cast("list[Any]", value)
-        if isinstance(value, list)
-        else []
-    )
-    return any(_holds_document(item) for item in items)
-
-
-def _generic(path: str, before: Any, after: Any) -> list[str]:
-    if digest(before) == digest(after):
-        return []
-    documents = [value["policy"] if _is_document(value) else {} if value == {} else None for value in (before, after)]
-    if None not in documents and any(documents):
-        return document_sentences(Document(what=f"policy in {path}"), *cast("Any", documents))
-    if _is_plain_mapping(before) and _is_plain_mapping(after):
-        sentences: list[str] = []
-        for name in sorted(before.keys() | after.keys()):
-            sentences += _of_key(f"{path}.{shown(name)}" if path else shown(name), name, before, after)
-        return sentences
-    if isinstance(before, list) and isinstance(after, list):
-        return _lists(path, cast("list[Any]", before), cast("list[Any]", after))
-    if (
-        _is_reference(before)
-        and _is_reference(after)
-        and [len(before[k]) for k in before] != [len(after[k]) for k in before]
-    ):
-        lost, gained = _lost_and_gained(before, after)
-        return [*(f"{path}: without {one}" for one in lost), *(f"{path}: with {one}" for one in gained)]
-    return _two(path, *_values_apart(before, after))
-
-
-def _two(path: str, before: str, after: str) -> list[str]:
-    return [f"{path}: {before} → {after}"]
-
-
-def _lists(path: str, before: list[Any], after: list[Any]) -> list[str]:
-    for name in ("id", "name"):
-        old, new = _by_name(before, name), _by_name(after, name)
-        if old is not None and new is not None:
-            sentences: list[str] = []
-            for key in sorted(old.keys() | new.keys()):
-                sentences += _of_key(f"{path}[{shown(key)}]", key, old, new)
-            return sentences or [f"{path}: in another order: {', '.join(map(shown, new))}"]
-    if len(before) == len(after) and any(isinstance(item, (Mapping, list)) for item in before):
-        sentences = []
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            sentences += _generic(f"{path}[{index}]", one, other)
-        return sentences
-    lost, gained = _lost_and_gained(before, after)
-    if not lost and not gained:
-        return _two(f"{path}, in another order", shown(before), shown(after))
-    return [*(f"{path}: without {one}" for one in lost), *(f"{path}: with {one}" for one in gained)]
-
-
-def _by_name(items: list[Any], name: str) -> dict[str, Any] | None:
-    """Where every item has a name of its own under that property."""
-    found: dict[str, Any] = {}
-    for item in items:
-        key = cast("Mapping[str, Any]", item).get(name) if isinstance(item, Mapping) else None
-        if not isinstance(key, str) or key in found:
-            return None
-        found[key] = item
-    return found
+    return quoted(value, LONGEST_RIGHT) if isinstance(value, str) else right(value)

@@ -61,19 +61,24 @@ class Approvals(BaseModel):
 def approvals(stack: Stack) -> Approvals:
     """Previews the change first, unless its last preview still holds."""
     found = look(stack, Engine(stack))
-    verdict = found.verdict
     with judged():
-        return Approvals(
-            stack=stack.name,
-            surface=found.change.surface.digest,
-            release=found.change.release,
-            base=found.base.digest,
-            kind=verdict.kind,
-            allowed=verdict.allowed,
-            problems=list(verdict.problems),
-            missing=[MissingApproval(role=one.role, people=list(one.people)) for one in verdict.missing],
-            filed=_filed(found),
-        )
+        return approvals_of(found)
+
+
+def approvals_of(found: Look) -> Approvals:
+    """Raises: what `judged` catches."""
+    verdict = found.verdict
+    return Approvals(
+        stack=found.gate.stack,
+        surface=found.change.surface.digest,
+        release=found.change.release,
+        base=found.base.digest,
+        kind=verdict.kind,
+        allowed=verdict.allowed,
+        problems=list(verdict.problems),
+        missing=[MissingApproval(role=one.role, people=list(one.people)) for one in verdict.missing],
+        filed=_filed(found),
+    )
 
 
 def _filed(found: Look) -> list[FiledApproval]:

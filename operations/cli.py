@@ -119,6 +119,43 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
         _end(report.status.code)
 
 
+@app.command(
+    short_help="What this checkout would change, and whether it may.",
+    epilog="Exit codes: 0 allowed; 1 approvals are missing; 3 refused by another policy or an error, or it could not "
+    "be previewed; 4 the engine's log is unreadable, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def preview(
+    stack: StackOption = None,
+    as_json: JsonOption = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a comment on a pull request.")] = False,
+) -> None:
+    """Show what this checkout would change, what the policies say, and which approvals are there and missing.
+
+    Changes nothing. Replacements and deletions stand first; what approvals are about stands in words.
+
+    Examples: pf preview --stack production; pf preview --markdown > comment.md
+    """
+    with _verb():
+        if as_json and as_markdown:
+            raise OperationError("--json and --markdown exclude each other", code=ExitCode.USAGE)
+        from operations.preview import NEEDS
+        from operations.preview import preview as look
+
+        report = look(_load(stack, NEEDS), quiet=as_json or as_markdown)
+        if as_json:
+            print(report.model_dump_json(indent=2, ensure_ascii=True))
+        elif as_markdown:
+            from operations.preview_markdown import markdown
+
+            print(markdown(report))
+        else:
+            from operations.preview_text import show_preview
+
+            _say("")
+            show_preview(report)
+        _end(report.outcome.code)
+
+
 @app.command(short_help="Bring the stack to what the source says, and check it.", epilog=EXIT_CODES)
 def deploy(
     stack: StackOption = None,

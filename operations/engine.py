@@ -170,6 +170,13 @@ class Engine:
                 ExitCode.FAILED,
             )
 
+    def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
+        """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.
+
+        Raises: InterruptedEngineError.
+        """
+        return self._stream(("preview", *arguments), quiet=quiet)
+
     def free(self, output: str) -> None:
         """Free the lock if its holder is dead for sure."""
         found = holders(output)
@@ -208,9 +215,8 @@ class Engine:
             f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
         )
 
-    def _stream(self, arguments: Sequence[str]) -> tuple[int, str]:
-        kept: deque[str] = deque(maxlen=KEPT_LINES)
-        silent = False
+    def _stream(self, arguments: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
+        kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
         with _Interruption() as interruption:
             interruption.process = process = subprocess.Popen(
@@ -228,8 +234,8 @@ class Engine:
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)
-                    silent |= _LOCKED in line  # `change` says it, with our own cure
-                    if not silent and not NOISE.search(_plain(line)):
+                    quiet |= _LOCKED in line  # `change` says it, with our own cure
+                    if not quiet and not NOISE.search(_plain(line)):
                         sys.stderr.write(line)
                         sys.stderr.flush()
             code = process.returncode

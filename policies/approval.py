@@ -192,13 +192,12 @@ class ApprovalGate:
         # Neither a program that nobody merged nor an emergency brings other signers into force.
         brings_signers = change.reviewed and self._verdict.kind is not Kind.EMERGENCY
         with _closed():
-            head = self._gate.commits.head()
             self._gate.records.write(
                 Applied(
                     surface=surface.digest,
                     signers=change.signers if brings_signers else known.trust.digest,
-                    signers_commit=head if brings_signers else known.trust.commit,
-                    commit=head,
+                    signers_commit=change.commit if brings_signers else known.trust.commit,
+                    commit=change.commit,
                     at=self._verdict.since or change.now,
                     incident=self._verdict.incident,
                     release=self._receipt.release,

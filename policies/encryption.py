@@ -113,8 +113,8 @@ def no_lockout(args: ResourceValidationArgs, report_violation: ReportViolation) 
         free = [each for each in about if each.allows and not each.conditions]
         if not any(belongs(named, account) for each in free for named in each.principals.get("AWS", ())):
             report_violation(
-                f"{args.name}: `{document.where}` leaves kms:PutKeyPolicy to nobody of the account without a "
-                "condition; allow it to the account, or the key can never be administered again",
+                f"{args.name}: `{document.where}` leaves kms:PutKeyPolicy to nobody of the account without condition; "
+                "allow it to the account, or the key can never be administered again",
                 None,
             )
         for statement in about:

@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 # The language host answers this code with `bail`: the person has seen the message already.
@@ -58,8 +59,20 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def interruptible(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    """The host starts a child with interrupts held back: one in the middle of its imports would show a traceback."""
+    signal.signal(signal.SIGINT, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
+    """The host may interrupt twice, for the end of the call and for its own; the program cleans up after the first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def run_program(request: SimpleQueue[bytes]) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is no program yet that could want to clean up
+    interruptible(signal.SIG_DFL)  # there is no program yet that could want to clean up
     gc.disable()  # nothing of what is imported is garbage
     try:
         importlib.import_module("pulumi")  # its cost is why the child starts before there is a program to run
@@ -71,7 +84,7 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     parsed: dict[str, Any] = json.loads(request.get())
     gc.enable()
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interruptible(interrupt_once)
         leave(_run(parsed))
     except KeyboardInterrupt:
         leave(INTERRUPTED)
@@ -118,6 +131,7 @@ def main() -> None:
     request = follow_host()
     if kind == "program":
         run_program(request)
+    interruptible(signal.default_int_handler)
     target, *arguments = rest
     if kind == "module":
         sys.argv = [target, *arguments]

@@ -33,15 +33,20 @@ class Children:
     ) -> subprocess.Popen[bytes]:
         """A child that ends with this process, even if this process is killed."""
         output = subprocess.PIPE if captured else None
-        process = subprocess.Popen(
-            [str(interpreter), "-u", "-P", str(CHILD), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            env=dict(environment),
-            cwd=cwd,
-            process_group=0,
-        )
+        # The child inherits this: until it says what an interrupt means to it, one that comes waits (child.py).
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process = subprocess.Popen(
+                [str(interpreter), "-u", "-P", str(CHILD), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=dict(environment),
+                cwd=cwd,
+                process_group=0,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._running.add(process)
         return process
 

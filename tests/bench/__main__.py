@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import gate
 from tests.bench.measures import Measure, measure_all
 from tests.bench.shares import SHARES, Split, health_shares, shares
 from tests.e2e.checkout import new_checkout
@@ -40,9 +41,11 @@ def parts(splits: Sequence[Split]) -> Table:
 def main() -> int:
     console = Console(highlight=False)
     measures = measure_all()
-    console.print(medians(measures))
     with new_checkout() as checkout:
-        console.print("", parts(shares(checkout)), "", health_shares(checkout), sep="\n")
+        splits = shares(checkout)
+        measures.append(gate.verification(checkout))
+        console.print(medians(measures), "", parts(splits), "", health_shares(checkout), sep="\n")
+        console.print("", gate.table(gate.costs(checkout)), sep="\n")
     late = [one.name for one in measures if one.seconds > one.limit]
     if late:
         print(f"over the limit: {', '.join(late)}", file=sys.stderr)

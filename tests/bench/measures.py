@@ -4,11 +4,10 @@ Every figure is the median of some runs on this machine, in this hour; the ratio
 counts.
 """
 
-import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +43,19 @@ def median(action: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median(timed(action) for _ in range(runs))
 
 
+def make_up(checkout: Checkout) -> None:
+    """What `make up` runs once everything is installed."""
+    checkout.pf("sandbox", "up")
+    checkout.pf("sandbox", "approve")
+    checkout.pf("deploy")
+
+
 def up_from_nothing() -> Measure:
     """`make up` with the tools in place, against starting the same servers and making the same calls by hand."""
 
     def command() -> float:
         with new_checkout() as checkout:
-            return timed(lambda: (checkout.pf("sandbox", "up"), checkout.pf("deploy")))
+            return timed(lambda: make_up(checkout))
 
     def floor() -> float:
         with new_checkout() as checkout:
@@ -95,13 +101,18 @@ def supabase(checkout: Checkout, *functions: str) -> None:
         raise RuntimeError(f"the floor's own deployment failed:\n{done.stderr}")
 
 
-def pulumi(checkout: Checkout, *arguments: str, folder: Path | None = None) -> None:
-    """Plain `pulumi`, as in a shell that has the stack's environment already."""
-    tools = {"PATH": f"{checkout.state / 'toolchain/bin'}:{os.environ['PATH']}"}
+def shell(checkout: Checkout) -> dict[str, str]:
+    """The environment that `make shell` gives, policy pack included."""
+    said = checkout.run("sh", "-c", 'eval "$(./pf env)" && env -0').stdout
+    return dict(variable.split("=", 1) for variable in said.split("\0") if variable)
+
+
+def pulumi(folder: Path, environment: Mapping[str, str], *arguments: str) -> None:
+    """Plain `pulumi`, in a shell that is there already."""
     done = subprocess.run(
         ["pulumi", *arguments, "--non-interactive"],
-        cwd=folder or checkout.root,
-        env=checkout.shell | checkout.environment | tools,
+        cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -110,24 +121,26 @@ def pulumi(checkout: Checkout, *arguments: str, folder: Path | None = None) -> N
         raise RuntimeError(f"`pulumi {arguments[0]}` failed:\n{done.stdout}\n{done.stderr}")
 
 
-def preview(checkout: Checkout) -> None:
-    pulumi(checkout, "preview", "--stack", "sandbox", "--expect-no-changes")
+def preview(checkout: Checkout, environment: Mapping[str, str]) -> None:
+    pulumi(checkout.root, environment, "preview", "--expect-no-changes")
 
 
 def unchanged_preview(checkout: Checkout) -> Measure:
-    """The program's preview, against that of a program that declares nothing."""
+    """The program's preview under the policy pack, against that of a program that declares nothing."""
     empty = checkout.state / "empty"
     empty.mkdir()
     (empty / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
     (empty / "__main__.py").write_text("import pulumi\nimport pulumi_aws\n")
-    pulumi(checkout, "stack", "init", "empty", folder=empty)
+    environment = shell(checkout)
+    bare = environment | {"PULUMI_STACK": "empty", "PULUMI_OPTION_POLICY_PACK": ""}
+    pulumi(empty, bare, "stack", "init", "empty")
     return Measure(
         name="pulumi preview, unchanged",
-        seconds=median(lambda: preview(checkout)),
+        seconds=median(lambda: preview(checkout, environment)),
         limit=2.5,
         aim=1.5,
-        floor=median(lambda: pulumi(checkout, "preview", "--stack", "empty", folder=empty)),
-        floor_is="preview of a program that only imports pulumi_aws",
+        floor=median(lambda: pulumi(empty, bare, "preview")),
+        floor_is="preview of a program that only imports pulumi_aws, without policies",
     )
 
 
@@ -137,16 +150,17 @@ def change(checkout: Checkout) -> None:
     entry.write_text(entry.read_text() + f"// measured at {time.time_ns()}\n")
 
 
-def update(checkout: Checkout) -> None:
-    pulumi(checkout, "up", "--stack", "sandbox", "--yes", "--skip-preview")
+def update(checkout: Checkout, environment: Mapping[str, str]) -> None:
+    pulumi(checkout.root, environment, "up", "--yes")
 
 
 def one_function(checkout: Checkout) -> Measure:
     """One changed function by a plain update, against the Supabase CLI's own call."""
+    environment = shell(checkout)
 
     def command() -> float:
         change(checkout)
-        return timed(lambda: update(checkout))
+        return timed(lambda: update(checkout, environment))
 
     def floor() -> float:
         change(checkout)
@@ -183,6 +197,5 @@ def health(checkout: Checkout) -> Measure:
 def measure_all() -> list[Measure]:
     measures = [up_from_nothing()]
     with new_checkout() as checkout:
-        checkout.pf("sandbox", "up")
-        checkout.pf("deploy")
+        make_up(checkout)
         return [*measures, unchanged_preview(checkout), health(checkout), one_function(checkout)]

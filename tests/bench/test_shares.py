@@ -14,7 +14,7 @@ pytestmark = pytest.mark.rows("P4")
 def span(name: str, begin: int, end: int, parent: str = "", **about: str) -> dict[str, Any]:
     attributes: list[Any] = [{"key": key.replace("_", "."), "value": {"stringValue": about[key]}} for key in about]
     return {
-        "spanId": name,
+        "spanId": f"{name} {begin}",
         "parentSpanId": parent,
         "name": name,
         "startTimeUnixNano": str(begin),
@@ -27,9 +27,13 @@ def test_each_span_is_the_share_of_what_it_does(tmp_path: Path) -> None:
     batches = [
         [
             span("newPlugin", 10, 20, kind="resource", prefix="command (resource)"),
-            span("pulumirpc.ResourceProvider/Handshake", 15, 20, parent="newPlugin", net_peer_name="127.0.0.1:1"),
+            span("pulumirpc.ResourceProvider/Handshake", 15, 20, parent="newPlugin 10", net_peer_name="127.0.0.1:1"),
             span("pulumirpc.ResourceProvider/Create", 20, 30, net_peer_name="127.0.0.1:1"),
             span("pulumirpc.ResourceProvider/Create", 20, 40, net_peer_name="127.0.0.1:2"),
+        ],
+        [
+            span("newPlugin", 1, 4, kind="analyzer", prefix="policies (analyzer)"),
+            span("pulumirpc.Analyzer/Analyze", 41, 42),
         ],
         [span("run-program", 5, 50), span("pulumirpc.Engine/Log", 6, 7), span("pulumi", 0, 60)],
     ]
@@ -40,6 +44,8 @@ def test_each_span_is_the_share_of_what_it_does(tmp_path: Path) -> None:
         ("providers", 15, 20),
         ("commands", 20, 30),
         ("providers", 20, 40),
+        ("policies", 1, 4),
+        ("policies", 41, 42),
         ("program", 5, 50),
         ("engine start", 0, 5),
         ("engine rest", 0, 60),

@@ -273,7 +273,6 @@ def test_preview_and_update_of_one_call_are_one_run_and_two_calls_never(pulumi: 
         ["--exclude", "urn"],
         ["--exclude=urn"],
         ["--target-replace", "urn"],
-        ["--replace=urn"],
         ["--target-dependents"],
         ["--exclude-dependents=true"],
     ],
@@ -285,7 +284,17 @@ def test_a_preview_of_a_part_is_seen_to_be_one(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--yes"], ["-s", "target"], ["-starget"], ["--stack=target"], ["-m", "target"], ["-mtx"], ["-p10"], ["-fyr"]],
+    [
+        ["--yes"],
+        ["-s", "target"],
+        ["-starget"],
+        ["--stack=target"],
+        ["-m", "target"],
+        ["-mtx"],
+        ["-p10"],
+        ["-fyr"],
+        ["--replace", "u"],
+    ],
     ids=" ".join,
 )
 def test_a_preview_of_everything_is_seen_to_be_whole(arguments: list[str]) -> None:

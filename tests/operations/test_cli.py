@@ -76,7 +76,7 @@ def test_the_exit_code_says_whose_fault_it_is(state: Path, arguments: tuple[str,
     assert pf(*arguments, state=state).returncode == code
 
 
-@pytest.mark.parametrize("verb", ["health", "deploy", "destroy", "recover", "doctor", "env"])
+@pytest.mark.parametrize("verb", ["health", "preview", "deploy", "destroy", "recover", "doctor", "env"])
 def test_without_a_sandbox_each_verb_says_how_to_start_it(tmp_path: Path, verb: str) -> None:
     done = pf(verb, state=tmp_path)
     assert done.returncode == 3

@@ -140,7 +140,7 @@ TABLE: Table = {
         key(
             VIOLATING,
             {**ADMINISTRATION, "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
-            said="leaves kms:PutKeyPolicy to nobody of the account without a condition",
+            said="leaves kms:PutKeyPolicy to nobody of the account without condition",
         ),
         key(
             VIOLATING,

@@ -1,0 +1,154 @@
+"""The preview: the engine runs it for real, with the policy pack; the gate then says which approvals are missing.
+
+It changes nothing. Whatever the engine, a policy or the gate refuses is a part of the answer, not an error.
+"""
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from gate.evidence import CLOSED, Gate
+from gate.receipt import Receipt, ReceiptError
+from gate.state import State, read
+from gate.surface import Surface
+from gate.words import differences
+from operations.approvals import Approvals, approvals_of
+from operations.engine import Engine, InterruptedEngineError
+from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
+from operations.environment import RUNS_THE_ENGINE
+from operations.errors import ExitCode, OperationError
+from operations.gate import gate_of, looked
+from operations.output import say
+from operations.preview_report import APPROVAL, Outcome, PreviewReport, ResourceDifference, order
+from operations.stack import Stack
+
+NEEDS = ("AWS", *RUNS_THE_ENGINE)
+QUIET_SECONDS = 1.0
+SHORTEST_SECRET = 12  # a shorter one is a word: the sandbox's passphrase is its name
+
+
+def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
+    """Run the engine's preview and judge it. `quiet`: what it says goes into the report alone."""
+    start, at = time.monotonic(), datetime.now(UTC)
+    run = _run(stack, quiet=quiet)
+    steps = sorted(run.events.steps, key=order)
+    outcome = outcome_of(run.code, run.events, run.approvals)
+    report = PreviewReport(
+        stack=stack.name,
+        environment=stack.settings.environment,
+        outcome=outcome,
+        previewed_at=at,
+        seconds=round(time.monotonic() - start, 3),
+        counts=dict(Counter(one.op for one in steps)) | {"unchanged": run.events.unchanged},
+        steps=steps,
+        functions=list(run.events.functions),
+        policies_checked=sorted(run.events.checked),
+        violations=list(run.events.violations),
+        diagnostics=list(run.events.diagnostics),
+        surface=run.surface.digest,
+        base=run.base.digest,
+        approved=run.approved.digest,
+        differences=_differences(run.approved, run.surface),
+        drift=_differences(run.approved, run.base),
+        approvals=run.approvals,
+        gate_problem=run.problem,
+        approve_command=f"./pf approve --stack {stack.name}" if outcome is Outcome.APPROVALS_MISSING else "",
+        diff=run.said if quiet else "",
+    )
+    return without_secrets(report, stack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What engine and gate said; `problem` is why the gate could not judge."""
+
+    code: int
+    said: str
+    events: Events
+    surface: Surface = field(default_factory=Surface)
+    base: Surface = field(default_factory=Surface)
+    approved: Surface = field(default_factory=Surface)
+    approvals: Approvals | None = None
+    problem: str = ""
+
+
+def _run(stack: Stack, *, quiet: bool) -> _Run:
+    gate = gate_of(stack)
+    engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}))
+    if quiet:
+        engine.colour = "never"
+    engine.select()
+    gate.receipt.unlink(missing_ok=True)  # one from before would be taken for this preview's
+    with tempfile.TemporaryDirectory(prefix="pf-preview-") as folder, ThreadPoolExecutor(1) as worker:
+        log = Path(folder) / "events"
+        state = worker.submit(read, stack.name, str(stack.root), stack.variables)
+        told = threading.Timer(QUIET_SECONDS, say, [f"previewing {stack.name}"])
+        if quiet:
+            told.start()
+        try:
+            detail = ("--diff",) if quiet else ("--suppress-outputs",)
+            code, said = engine.preview(*detail, LOG_FLAG, str(log), quiet=quiet)
+        except InterruptedEngineError:
+            raise OperationError("interrupted; nothing was changed", code=ExitCode.INTERRUPTED) from None
+        finally:
+            told.cancel()
+        run = _Run(code=code, said=said, events=read_events(log))
+        try:
+            receipt, deployed = _seen(gate, stack, state)
+            live = gate.records.live()
+            approved = gate.records.surface(live.surface) if live else deployed
+            run = replace(run, surface=receipt.surface, base=deployed, approved=approved)
+            return replace(run, approvals=approvals_of(looked(gate, receipt, deployed)))
+        except CLOSED as error:
+            return replace(run, problem=str(error))
+
+
+def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surface]:
+    """What the pack saw, and what is deployed. Raises: what the gate can't read or verify."""
+    if not gate.receipt.exists():
+        raise ReceiptError("it was refused, or failed, before the gate saw the whole")
+    receipt = Receipt.read(gate.receipt)
+    deployed = gate.deployed(state.result())
+    if deployed.digest != receipt.state:  # it moved while the preview began
+        deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
+    return receipt, deployed
+
+
+def outcome_of(code: int, events: Events, approvals: Approvals | None) -> Outcome:
+    others = [one for one in events.violations if one.policy != APPROVAL and one.level == "mandatory"]
+    if others or events.errors or approvals is None:
+        return Outcome.REFUSED
+    if not approvals.allowed:
+        return Outcome.APPROVALS_MISSING if approvals.missing else Outcome.REFUSED
+    return Outcome.REFUSED if code else Outcome.ALLOWED
+
+
+def _differences(before: Surface, after: Surface) -> list[ResourceDifference]:
+    return [
+        ResourceDifference(
+            urn=one.urn,
+            name=one.name,
+            type=one.type,
+            title=one.title,
+            kind=one.kind,
+            sentences=list(one.sentences),
+        )
+        for one in differences(before, after)
+    ]
+
+
+def without_secrets(report: PreviewReport, stack: Stack) -> PreviewReport:
+    """Whatever a program prints: the report goes to pull requests. The longest first, since one may hold another."""
+    values = (value.get_secret_value() for _, value in stack.environment if isinstance(value, SecretStr))
+    secrets = sorted({one for one in values if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
+    text = report.model_dump_json()
+    for secret in secrets:
+        text = text.replace(secret, "[secret]")
+    return PreviewReport.model_validate_json(text)
