@@ -14,6 +14,7 @@ from terminal.streams import OutputError, open_output
 from terminal.tables import show, table
 
 LOG_LINES = 20
+FORGOTTEN = "the sandbox's keys, data, functions, tokens and ports, Pulumi's state, the demo people and their approvals"
 DEMO_USER = UUID("00000000-0000-4000-8000-000000000001")
 
 NOT_RUNNING, REFUSED, USAGE, BUG = 1, 3, 64, 70
@@ -55,8 +56,15 @@ def up(
 
 @app.command()
 def down() -> None:
-    """End every process of the sandbox. AWS forgets its keys: the next `up` starts empty."""
-    lifecycle.down(State.here())
+    """End every process of the sandbox. Its AWS forgets all keys, so the next `up` starts empty."""
+    if not lifecycle.down(State.here()):
+        say("nothing runs here")
+        return
+    say(
+        "The sandbox is down. Its AWS has forgotten the keys, so nothing can read any more what they encrypted:\n"
+        "  lost    where a stack was deployed: rows, functions and Pulumi's state, which the next `up` clears\n"
+        "  kept    tokens, ports, the demo people and what they approved"
+    )
 
 
 @app.command()
@@ -84,9 +92,21 @@ def logs() -> None:
 
 
 @app.command()
-def reset() -> None:
-    """End every process and forget keys, functions, data and Pulumi state: `up` then starts as on the first day."""
-    lifecycle.reset(State.here())
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nobody.")] = False,
+) -> None:
+    """End every process and forget everything, tokens and approvals too: `up` then starts as on the first day.
+
+    Asks first, on a terminal; elsewhere it wants --yes.
+    """
+    state = State.here()
+    if not state.sandbox.exists():
+        say("nothing to forget: there is no sandbox here")
+        return
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {FORGOTTEN}?", err=True)):
+        raise SandboxError("Nothing was forgotten.\n  Without being asked: ./pf sandbox reset --yes")
+    lifecycle.reset(state)
+    say(f"Forgotten: {FORGOTTEN}.\n  A new one, with other tokens (so in a new shell): ./pf sandbox up")
 
 
 @app.command()
