@@ -221,7 +221,7 @@ def _drift(change: Change, known: Known) -> list[str]:
         for urn in change.state.moved(known.live_surface)
         if change.state.digests.get(urn) != change.surface.digests.get(urn)
     ]
-    if known.live is None or not drifted:
+    if not drifted:
         return []
     names = ", ".join(urn.rpartition("::")[2] for urn in drifted[:5])
     return [
@@ -231,7 +231,7 @@ def _drift(change: Change, known: Known) -> list[str]:
 
 def _first_use(one: Signed[Approval], change: Change, known: Known) -> Verdict:
     statement, problems = one.statement, list[str]()
-    live = known.live.surface if known.live else change.state.digest
+    live = known.live_surface.digest  # empty where nothing was ever applied under the gate
     drift = _drift(change, known)
     if statement.base == change.state.digest:
         drift = []  # whoever signed had this very state before them

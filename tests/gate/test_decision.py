@@ -553,6 +553,16 @@ def test_an_update_that_broke_off_goes_on(world: World) -> None:
     denied(world, Kind.INFRASTRUCTURE, "(key)")
 
 
+def test_a_first_deployment_that_broke_off_goes_on(world: World) -> None:
+    """Nothing was recorded yet, and a part of what was approved stands."""
+    (urn, document), *_ = WANTED.resources.items()
+    world.changes(state=Surface())
+    world.knows(live=None, live_surface=Surface())
+    world.approves()
+    world.changes(state=Surface(resources={urn: document}))
+    allowed(world, Kind.INFRASTRUCTURE)
+
+
 def test_an_update_that_broke_off_while_it_removed_something_goes_on(world: World) -> None:
     world.changes(surface=surface(alias=2))
     world.approves(base=LIVE.digest)
