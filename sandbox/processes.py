@@ -47,6 +47,9 @@ class Server:
         return None
 
     def answers(self) -> bool:
+        """Whether it is this server that does: another sandbox may have taken the port while this one was down."""
+        if self.process() is None:
+            return False
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2).is_success
         except httpx.HTTPError:
