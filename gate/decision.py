@@ -177,8 +177,8 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
             return again[0]
         how = f"in the incident {known.before.incident}" if known.before.incident else "before"
         problems.append(
-            f"the surface {change.surface.digest[:12]} was live {how}, but no signed approval of that time is here "
-            "(the record alone proves nothing)"
+            f"the surface {change.surface.digest[:12]} was live {how}, but no signed approval of it is here "
+            "that counted then (the record alone proves nothing)"
         )
     verdicts: list[Verdict] = []
     for one in known.approvals:

@@ -6,7 +6,7 @@ everything is done it records what is live. Whatever it can't read or verify is 
 """
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +21,7 @@ from gate.explain import denial
 from gate.receipt import Receipt, program_digest, this_run
 from gate.records import Applied
 from gate.state import State, read
-from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, stable_urn
+from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, identities, stable_urn
 
 
 class Denied(Exception):  # noqa: N818 - an outcome, not an error
@@ -93,19 +93,20 @@ class ApprovalGate:
         return []
 
     def _preview(self, request: analyzer_pb2.AnalyzeStackRequest) -> None:
-        depends: dict[str, Mapping[str, list[str]]] = {
-            resource.urn: {name: list(found.urns) for name, found in resource.propertyDependencies.items()}
-            for resource in request.resources
-        }
+        registered = dict(self._seen)
+        for found in request.resources:
+            if found.urn in registered:  # what is only read is not the stack's own
+                registered[found.urn] = replace(
+                    registered[found.urn],
+                    depends={name: list(urns.urns) for name, urns in found.propertyDependencies.items()},
+                    outputs=MessageToDict(found.properties),
+                )
         with _closed():
             state = self._first_state.result()
             self._refuse_pending(state)
-            identities = state.identities
-            entries = [
-                entry(replace(resource, depends=depends.get(resource.urn, {})), identities)
-                for resource in self._seen.values()
-                if not resource.is_harmless
-            ]
+            # A key that is being adopted has its id already, and isn't in the state yet.
+            known = identities([*state.resources, *registered.values()])
+            entries = [entry(resource, known) for resource in registered.values() if not resource.is_harmless]
             _refuse_unapprovable(entries)
             surface = Surface.of(entries, self._gate.settings)
             deployed = self._gate.deployed(state)

@@ -29,6 +29,7 @@ def test_existing_keys_are_adopted_and_their_old_ciphertext_decrypts(fresh: Chec
     stack = yaml.safe_load(file.read_text())
     stack["config"]["parker-flight:existingKeyIds"] = keys
     file.write_text(yaml.safe_dump(stack))
+    fresh.approved("the keys that are there")
     made = fresh.aws_operations().count("CreateKey")
 
     fresh.pf("deploy")

@@ -245,9 +245,9 @@ def test_a_record_alone_is_no_approval(world: World) -> None:
     """Whoever writes to the state's backend can write one."""
     world.changes(surface=EARLIER)
     world.knows(before=applied(EARLIER))
-    denied(world, Kind.INFRASTRUCTURE, "was live before, but no signed approval of that time is here")
+    denied(world, Kind.INFRASTRUCTURE, "was live before, but no signed approval of it is here that counted then")
     world.approves(world.security, base="", not_before=AT - timedelta(days=31), expires=AT - timedelta(days=29))
-    denied(world, Kind.INFRASTRUCTURE, "was live before, but no signed approval of that time is here")
+    denied(world, Kind.INFRASTRUCTURE, "was live before, but no signed approval of it is here that counted then")
 
 
 def test_a_forged_live_record_is_no_approval(world: World) -> None:
@@ -263,7 +263,7 @@ def test_an_approval_that_was_not_valid_at_its_first_use_was_never_used(days: in
     world.knows(before=applied(EARLIER))
     at = AT + timedelta(days=days)
     world.approves(base="", not_before=at - timedelta(hours=9), expires=at)
-    denied(world, Kind.INFRASTRUCTURE, "no signed approval of that time is here", "expired at")
+    denied(world, Kind.INFRASTRUCTURE, "no signed approval of it is here that counted then", "expired at")
 
 
 def test_what_came_in_an_incident_was_approved_by_nobody(world: World) -> None:
@@ -298,7 +298,7 @@ def test_what_somebody_approved_who_has_left_since_stays_approved(world: World) 
 def test_what_somebody_approved_after_leaving_never_was(world: World) -> None:
     returning(world)
     world.trusts(leaver(world, AT - timedelta(days=40)))
-    denied(world, Kind.INFRASTRUCTURE, "no signed approval of that time is here")
+    denied(world, Kind.INFRASTRUCTURE, "no signed approval of it is here that counted then")
 
 
 def test_somebody_who_has_left_approves_nothing_new(world: World) -> None:
@@ -311,7 +311,7 @@ def test_somebody_who_has_left_approves_nothing_new(world: World) -> None:
 def test_what_a_revoked_key_approved_is_approved_no_more(case: Callable[[World], None], world: World) -> None:
     case(world)
     world.trusts(revoked=revoked(world.people.alice))
-    denied(world, Kind.INFRASTRUCTURE, "no signed approval of that time is here")
+    denied(world, Kind.INFRASTRUCTURE, "no signed approval of it is here that counted then")
 
 
 def test_a_revoked_key_that_nobody_needs_changes_nothing(world: World) -> None:
@@ -330,7 +330,7 @@ def test_who_asked_for_the_surface_approves_no_return_to_it(world: World) -> Non
         not_before=at - timedelta(days=1),
         expires=at + timedelta(days=1),
     )
-    denied(world, Kind.INFRASTRUCTURE, "no signed approval of that time is here")
+    denied(world, Kind.INFRASTRUCTURE, "no signed approval of it is here that counted then")
 
 
 def test_a_return_of_another_stack_is_none_of_this(world: World) -> None:
