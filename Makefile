@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test lint functions shell rows bench format
 
-PYTHON_FOLDERS := __main__.py settings.py components gate operations policies sandbox toolchain tests
+PYTHON_FOLDERS := __main__.py settings.py components gate operations policies sandbox terminal toolchain tests
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,18 +15,18 @@ up: setup ## start the sandbox, approve and deploy the whole stack on it, show i
 	@./pf sandbox approve
 	@./pf deploy --stack sandbox
 
-down: setup ## stop the sandbox; no process stays
-	@./pf sandbox down
+down: ## stop the sandbox; no process stays, its AWS forgets all keys, and the next `make up` starts empty
+	@if [ -x .venv/bin/python ]; then ./pf sandbox down; else echo "nothing is set up here, so nothing runs"; fi
 
 test: lint functions ## run every check and test
 	@.venv/bin/python -m pytest
 
-lint: setup
+lint: setup ## check style, format and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/basedpyright
 
-functions: setup
+functions: setup ## check and test the edge functions
 	@cd supabase/functions && ../../.venv/bin/deno task check && ../../.venv/bin/deno task test
 
 shell: setup ## a shell in which plain `pulumi up` works

@@ -1,4 +1,4 @@
-"""A stack's settings, strict: whatever is wrong is one message with the key, the file and the command that mends it.
+"""A stack's settings, strict: whatever is wrong is one message with the key, the file and the line to write there.
 
 The program reads them from the engine, the operations tool from `Pulumi.<stack>.yaml`. Imports nothing of Pulumi.
 """
@@ -166,8 +166,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(ours)
         except ValidationError as error:
-            problems = [_explained(details, stack) for details in error.errors()]
-        raise SettingsError("\n".join([f"{file_name(stack)} can't be used:", *problems]))
+            problems = [_explained(details) for details in error.errors()]
+        raise SettingsError("\n".join([f"{file_name(stack)} can't be used. Edit it:", *problems]))
 
     @classmethod
     def from_file(cls, stack: str, root: Path) -> Self:
@@ -238,39 +238,44 @@ def file_of(stack: str, root: Path) -> Path:
     return path
 
 
-def _explained(details: ErrorDetails, stack: str) -> str:
-    """One problem: what is wrong, and the command that mends it."""
+def _explained(details: ErrorDetails) -> str:
+    """What is wrong, and the line that mends it: `pulumi config set` would want a backend and a stack first."""
     key, *path = details["loc"] or ("aws:allowedAccountIds",)
     where = str(key) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    spelled = f"--path '{where}'" if path else where
     given: object = details["input"]
     if isinstance(given, dict) and "secure" in given:
-        wrong = f"{where} is a secret; secrets have no place in a stack's config"
-        return f"  {wrong}\n    pulumi config rm {spelled} --stack {stack}"
+        return f"  {where} is a secret; secrets have no place in a stack's config\n    take it out"
     if details["type"] == "extra_forbidden":
         known = _siblings(str(key)) if path else [str(field.alias) for field in Settings.model_fields.values()]
         near = difflib.get_close_matches(str(path[-1] if path else key), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        return f"  {where} is not known; {hint}\n    pulumi config rm {spelled} --stack {stack}"
-    example = _EXAMPLES.get(where, _EXAMPLES.get(str(key), "<value>"))
-    if details["type"] == "contacts":
-        spelled = f"--path '{where}.<role>.email'"
-    elif key == "aws:allowedAccountIds":
-        spelled = "--path 'aws:allowedAccountIds[0]'"
+        return f"  {where} is not known; {hint}\n    rename it, or take it out"
     said = "is not set" if _is_empty(details) else f"is {json.dumps(given, default=str)}: {details['msg']}"
-    return f"  {where} {said}\n    pulumi config set {spelled} {example} --stack {stack}"
+    if details["type"] == "contacts":
+        return f"  {where} {said}\n    <role>: {{ name: <name>, email: <address> }}"
+    last = path[-1] if path else key
+    value = _EXAMPLES.get(str(key) if not path else str(last), _EXAMPLES.get(str(key), "<value>"))
+    return f"  {where} {said}\n    {f'- {value}' if isinstance(last, int) else f'{last}: {value}'}"
 
 
-# What to type, where a value has a form that the reader can't guess.
+# What to write, where a value has a form that the reader can't guess. By key, or by the name below a key.
 _EXAMPLES = {
     "parker-flight:environment": "production",
-    "parker-flight:awsAccountId": "<12 digits>",
+    "parker-flight:awsAccountId": '"<12 digits>"',
     "parker-flight:supabaseProjectRef": "<20 letters>",
     "parker-flight:keyRotationDays": "365",
+    "parker-flight:existingKeyIds": "<key id>",
     "parker-flight:logRetentionDays": "365",
+    "parker-flight:notificationEmails": "<address>",
     "parker-flight:protectedBranch": "origin/main",
     "aws:region": "us-east-1",
-    "aws:allowedAccountIds": "<12 digits>",
+    "aws:allowedAccountIds": '["<12 digits>"]',
+    "name": "<name>",
+    "email": "<address>",
+    "phone": '"<number>"',
+    "timeZone": "UTC",
+    "from": '"09:00"',
+    "to": '"17:00"',
 }
 
 

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 AwsError = (BotoCoreError, ClientError)
+CURES = {
+    "ExpiredToken": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
+    "ExpiredTokenException": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
+    "InvalidClientTokenId": "AWS does not know AWS_ACCESS_KEY_ID: export the key of this account.",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: export both again.",
+    "ProfileNotFound": "Name one of ~/.aws/config in AWS_PROFILE, or use none: unset AWS_PROFILE",
+    "NoCredentialsError": "Export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+    "AccessDenied": "These credentials may not do that: use the deploying role.",
+    "AccessDeniedException": "These credentials may not do that: use the deploying role.",
+}
 
 
 class Aws:
@@ -79,13 +89,5 @@ def explained(error: BaseException, stack: Stack, doing: str) -> OperationError:
     if isinstance(error, EndpointConnectionError):
         address = stack.environment.aws_endpoint_url or f"AWS in {stack.settings.aws_region}"
         return OperationError(f"{doing}: {address} does not answer", stack.start_hint or "Is this machine online?")
-    cures = {
-        "ExpiredToken": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
-        "ExpiredTokenException": "The AWS credentials have expired: log in again (aws sso login), or export new ones.",
-        "InvalidClientTokenId": "AWS does not know AWS_ACCESS_KEY_ID: export the key of this account.",
-        "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: export both again.",
-        "NoCredentialsError": "Export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
-        "AccessDenied": "These credentials may not do that: use the deploying role.",
-        "AccessDeniedException": "These credentials may not do that: use the deploying role.",
-    }
-    return OperationError(f"{doing}: AWS said {code}: {error}", cures.get(code, "Try again."), ExitCode.FAILED)
+    said = "" if isinstance(error, BotoCoreError) else f"AWS said {code}: "
+    return OperationError(f"{doing}: {said}{error}", CURES.get(code, "Try again."), ExitCode.FAILED)

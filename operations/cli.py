@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from operations.errors import ExitCode, OperationError
+from terminal.streams import OutputError, open_output
 
 if TYPE_CHECKING:
     from operations.stack import Stack
 
 EXIT_CODES = (
     "Exit codes: 0 healthy, 1 degraded, 2 down; 3 refused (a setting, a tool, a lock: nothing was changed), "
-    "4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted."
+    "4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted. "
+    "A reader that closes the pipe early (`| head -1`) changes none of them."
 )
 LOG = "pf.log"
 
@@ -32,7 +34,7 @@ _PLAIN: dict[str, Any] = {
 }
 app = typer.Typer(
     name="pf",
-    help="Deploy Parker Flight's infrastructure and look after it. `pf sandbox --help`: everything on this machine.",
+    help="Deploy Parker Flight's infrastructure and look after it.",
     epilog=EXIT_CODES,
     **_PLAIN,
 )
@@ -79,7 +81,21 @@ def _load(name: str | None, needs: Iterable[str]) -> "Stack":
     return Stack.load(name or default_stack(), needs=needs)
 
 
-@app.command(epilog=EXIT_CODES)
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def pf(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="The same as `pf version`.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(short_help="Ask every part how it is; changes nothing.", epilog=EXIT_CODES)
 def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Ask every part how it is: functions, REST, database, Supabase, keys. Changes nothing, answers within 5 s.
 
@@ -104,8 +120,9 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command(
+    short_help="What this checkout would change, and whether it may.",
     epilog="Exit codes: 0 allowed; 1 approvals are missing; 3 refused by another policy or an error, or it could not "
-    "be previewed; 4 the engine's log is unreadable, 64 wrong usage, 70 a bug of pf, 130 interrupted."
+    "be previewed; 4 the engine's log is unreadable, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
 )
 def preview(
     stack: StackOption = None,
@@ -139,7 +156,7 @@ def preview(
         _end(report.outcome.code)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Bring the stack to what the source says, and check it.", epilog=EXIT_CODES)
 def deploy(
     stack: StackOption = None,
     emergency: Annotated[
@@ -163,11 +180,19 @@ def deploy(
         report = bring(loaded, emergency=emergency)
         print()
         show_health(report)
-        print(f"\n{addresses(loaded)}")
+        if report.unwell:
+            unwell = ", ".join(check.name for check in report.unwell)
+            _say(
+                f"\nEverything is deployed, but not all of it is well: {unwell}.\n"
+                "  Each line above says what is wrong; docs/runbook.md says what to do. "
+                f"Then: ./pf health{loaded.command}"
+            )
+        else:
+            print(f"\n{addresses(loaded)}")
         _end(report.status.code)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Take the stack away, except its keys and their aliases.", epilog=EXIT_CODES)
 def destroy(
     stack: StackOption = None,
     confirm: Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")] = "",
@@ -188,7 +213,7 @@ def destroy(
         take_away(loaded)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Finish what an update that was killed has left open.", epilog=EXIT_CODES)
 def recover(stack: StackOption = None) -> None:
     """Bring state and cloud together after an update was killed. `pf deploy` does it by itself.
 
@@ -202,7 +227,7 @@ def recover(stack: StackOption = None) -> None:
         _say(f"{count} open operations recovered" if count else "nothing was left open")
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Show what this checkout would change, and sign it.", epilog=EXIT_CODES)
 def approve(
     stack: StackOption = None,
     key: KeyOption = None,
@@ -242,7 +267,7 @@ def approve(
         _say(f"signed: {file}")
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="What the change needs, what is signed, what is missing.", epilog=EXIT_CODES)
 def approvals(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """What this checkout's change needs, what is signed, what is missing and who may give it.
 
@@ -261,7 +286,7 @@ def approvals(stack: StackOption = None, as_json: JsonOption = False) -> None:
             show_approvals(found)
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Take an approval back.", epilog=EXIT_CODES)
 def withdraw(
     digest: Annotated[str, typer.Argument(help="A surface's or release's digest, 8 characters or more.")],
     reason: Annotated[str, typer.Option(help="Why.")],
@@ -279,7 +304,11 @@ def withdraw(
         _say(f"withdrawn: {take_back(_load(stack, ()), digest, reason=reason, by=getpass.getuser())}")
 
 
-incident = typer.Typer(help="An emergency: the incident commander's word takes the place of approvals.", **_PLAIN)
+incident = typer.Typer(
+    help="An emergency: the incident commander's word takes the place of approvals.",
+    short_help="Open, end or list incidents.",
+    **_PLAIN,
+)
 app.add_typer(incident, name="incident")
 
 
@@ -363,7 +392,7 @@ def signers_list(stack: StackOption = None) -> None:
         show_signers(listed(_load(stack, ())))
 
 
-@app.command()
+@app.command(short_help="Print the stack's environment, for a shell to load.")
 def env(stack: StackOption = None) -> None:
     """Print the stack's environment as `export` lines, secrets included: for a shell in which plain `pulumi` works.
 
@@ -379,7 +408,7 @@ def env(stack: StackOption = None) -> None:
             print(f"export {variable}={shlex.quote(value)}")
 
 
-@app.command(epilog=EXIT_CODES)
+@app.command(short_help="Look whether a deployment could begin; changes nothing.", epilog=EXIT_CODES)
 def doctor(stack: StackOption = None) -> None:
     """Look whether a deployment could begin: settings, tools, account, project, functions. Changes nothing.
 
@@ -396,7 +425,7 @@ def doctor(stack: StackOption = None) -> None:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
 
 
-@app.command()
+@app.command(short_help="The commit of this project, and the versions of its tools.")
 def version(as_json: JsonOption = False) -> None:
     """The commit of this project and the versions of its tools."""
     with _verb():
@@ -408,6 +437,17 @@ def version(as_json: JsonOption = False) -> None:
         else:
             for name, value in found.model_dump().items():
                 print(f"{name:<9} {value}")
+
+
+@app.command(
+    short_help="AWS and Supabase on this machine: ./pf sandbox --help",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+def sandbox(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+    """Named here for the list of commands; `./pf` starts the sandbox's own command line instead."""
+    with _verb():
+        raise OperationError("the sandbox has a command line of its own", "./pf sandbox --help", ExitCode.USAGE)
 
 
 def _log_file() -> Path:
@@ -444,19 +484,30 @@ def _bug_in_thread(caught: threading.ExceptHookArgs) -> None:
 def main() -> None:
     """Ends the process. Nobody but the log ever sees a traceback."""
     threading.excepthook = _bug_in_thread
+    open_output()
+    try:
+        sys.exit(_run())
+    except OutputError as error:
+        _say(f"error: {error}")
+        sys.exit(ExitCode.FAILED)
+
+
+def _run() -> int:
+    """The exit code, once all that was printed is written."""
     try:
         app(prog_name="pf")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else ExitCode.BUG
         if code == ExitCode.DOWN and not _AT_WORK.is_set():
             code = ExitCode.USAGE
-        sys.stdout.flush()
-        sys.exit(int(code))
-    except BrokenPipeError:
-        sys.stderr.close()  # who reads us went away, as `head` does
-        sys.exit(ExitCode.FAILED)
+    except OutputError:
+        raise
     except Exception as error:
         logger = _log()
         logger.exception("pf %s", shlex.join(sys.argv[1:]))
         _confess(error)
-        sys.exit(ExitCode.BUG)
+        code = ExitCode.BUG
+    else:
+        code = ExitCode.HEALTHY
+    sys.stdout.flush()
+    return int(code)

@@ -1,5 +1,6 @@
 """The Pulumi engine, run as a program: its output passes through, its lock is judged, Ctrl-C is honoured."""
 
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -29,6 +32,10 @@ ACKNOWLEDGE_SECONDS = 0.7
 NOISE = re.compile(r"^@ |ing \(\d+s\)$|Uploading asset \(|You can inspect your deployment in the Dashboard")
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
+BACKEND_CURE = (
+    "Is PULUMI_BACKEND_URL right (file://FOLDER or s3://BUCKET?region=REGION), there, and open to these credentials?"
+)
+PROJECT = "parker-flight"  # as Pulumi.yaml names it
 _DENIED = "security-approval"  # the policy's name
 _LOCKED = "currently locked by"
 _HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -108,7 +115,7 @@ class Engine:
         except subprocess.TimeoutExpired as error:
             raise EngineError(
                 f"`pulumi {arguments[0]}` did not end within {READ_SECONDS} s",
-                "Is the state's backend (PULUMI_BACKEND_URL) reachable?",
+                BACKEND_CURE,
                 ExitCode.FAILED,
             ) from error
         if done.returncode == 0:
@@ -116,7 +123,11 @@ class Engine:
         said = _plain(done.stderr or done.stdout)
         if "no stack named" in said:
             raise StackMissingError(f"the backend has no stack {self.stack.name}", f"./pf deploy{self.stack.command}")
-        raise EngineError(f"`pulumi {' '.join(arguments)}` failed:\n{said}", code=ExitCode.REFUSED)
+        raise EngineError(
+            f"`pulumi {' '.join(arguments)}` failed: {said.removeprefix('error: ')}",
+            BACKEND_CURE if arguments[0] == "stack" and "passphrase" not in said else "",
+            ExitCode.REFUSED,
+        )
 
     def select(self) -> None:
         """Make the stack the current one of this folder, and make it at all if need be: plain `pulumi` works then."""
@@ -132,7 +143,9 @@ class Engine:
             timeout=READ_SECONDS,
         )
         if done.returncode:
-            raise EngineError(f"the stack {self.stack.name} can't be opened:\n{_plain(done.stderr)}")
+            said = _plain(done.stderr)
+            cure = "" if "passphrase" in said else BACKEND_CURE
+            raise EngineError(f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}", cure)
 
     def change(self, *arguments: str) -> None:
         """Run what changes the stack, its output passed on as it comes.
@@ -169,14 +182,38 @@ class Engine:
         found = holders(output)
         living = [holder for holder in found if not holder.is_dead]
         if living or not found:
-            names = "; ".join(map(str, living)) or "someone unknown"
-            raise OperationError(
-                f"another update of {self.stack.name} is at work: {names}",
-                "Wait for it. If you know that it is dead (a process of another machine): "
-                f"pulumi cancel --stack {self.stack.name} --yes, then ./pf recover{self.stack.command}",
-            )
+            raise self._at_work(living)
         say(f"freeing the lock of an update that died: {'; '.join(map(str, found))}")
         self.read("cancel", "--yes")
+
+    def refuse_while_locked(self) -> None:
+        """Before anything else is said of a stack that is being updated.
+
+        Seen here in a backend of files alone; elsewhere the engine refuses by itself, later.
+        """
+        if living := [holder for holder in self._filed_locks() if not holder.is_dead]:
+            raise self._at_work(living)
+
+    def _filed_locks(self) -> list[Holder]:
+        scheme, _, place = self.stack.environment.pulumi_backend_url.partition("://")
+        if scheme != "file":
+            return []
+        backend = Path(place.partition("?")[0]).expanduser()
+        found: list[Holder] = []
+        for file in backend.glob(f".pulumi/locks/*/{PROJECT}/{self.stack.name}/*.json"):
+            with suppress(OSError, ValueError, KeyError, TypeError):  # one that is just being written, or freed
+                lock = json.loads(file.read_text())
+                since = datetime.fromisoformat(lock["timestamp"])
+                found.append(Holder(user=lock["username"], host=lock["hostname"], pid=int(lock["pid"]), since=since))
+        return found
+
+    def _at_work(self, living: Sequence[Holder]) -> OperationError:
+        name = self.stack.name
+        return OperationError(
+            f"another update of {name} is at work: {'; '.join(map(str, living)) or 'someone unknown'}",
+            "Wait for it. If you know that it is dead (a process of another machine): "
+            f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
+        )
 
     def _stream(self, arguments: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
         kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
@@ -197,6 +234,7 @@ class Engine:
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)
+                    quiet |= _LOCKED in line  # `change` says it, with our own cure
                     if not quiet and not NOISE.search(_plain(line)):
                         sys.stderr.write(line)
                         sys.stderr.flush()

@@ -71,7 +71,7 @@ class HealthReport(BaseModel):
 class PurposeCheck(BaseModel):
     ok: bool
     latency_ms: float | None = Field(default=None, alias="latencyMs")
-    error: str | None = None
+    code: str = "no reason given"  # of the error, where it isn't ok
 
 
 class SelfCheck(BaseModel):
@@ -184,24 +184,24 @@ class Probes:
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_SERVICE_ROLE_KEY"))
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            return Answer(status=Status.DOWN, detail=f"not deployed: ./pf deploy{self.stack.command}")
+            return Answer(status=Status.DOWN, detail=f"not deployed: {self._deploy}")
         try:
             said = SelfCheck.model_validate_json(answer.content)
         except ValidationError:
             return Answer(status=Status.DOWN, detail=f"answered {answer.status_code}, but with no self-check")
-        failed = [purpose for purpose, check in said.checks.items() if not check.ok]
+        failed = [f"{purpose} ({check.code})" for purpose, check in sorted(said.checks.items()) if not check.ok]
         if failed or not said.healthy or not answer.is_success or not said.checks:
-            broken = ", ".join(sorted(failed)) or "every purpose"
+            answered = "" if answer.is_success else f"; answered {answer.status_code}"
             return Answer(
                 status=Status.DOWN,
-                detail=f"encryption fails under {broken} ({answer.status_code})",
+                detail=f"encryption fails under {', '.join(failed) or 'every purpose'}{answered}",
                 release=said.release,
             )
         trips = ", ".join(f"{purpose} {check.latency_ms or 0:.0f} ms" for purpose, check in sorted(said.checks.items()))
         return Answer(status=Status.HEALTHY, detail=f"release {said.release}: {trips}", release=said.release)
 
     def key(self, data_class: DataClass) -> Answer:
-        from operations.aws import AwsError, code_of
+        from operations.aws import CURES, AwsError, code_of
 
         alias = self.stack.settings.site.alias(data_class)
         try:
@@ -210,20 +210,30 @@ class Probes:
         except AwsError as error:
             code = code_of(error)
             if code == "NotFoundException":
-                return Answer(status=Status.DOWN, detail=f"{alias} is not there: ./pf deploy{self.stack.command}")
-            hint = f"; {self.stack.start_hint}" if code == "EndpointConnectionError" and self.stack.start_hint else ""
-            return Answer(status=Status.DEGRADED, detail=f"could not be asked: {code}{hint}")
+                return Answer(status=Status.DOWN, detail=f"{alias} is not there: {self._deploy}")
+            cure = self.stack.start_hint if code == "EndpointConnectionError" else CURES.get(code, "")
+            return Answer(status=Status.DEGRADED, detail=f"could not be asked: {code}{cure and f'; {cure}'}")
         if (state := key.get("KeyState")) != "Enabled":
-            return Answer(status=Status.DOWN, detail=f"{alias} is {state}")
+            return Answer(status=Status.DOWN, detail=f"{alias} is {state}: {self._enable(state, key['KeyId'])}")
         wanted = self.stack.settings.key_rotation_days
         period = rotation.get("RotationPeriodInDays")
         if key.get("KeyManager") != "CUSTOMER":
             return Answer(status=Status.DEGRADED, detail=f"{alias} is a key of AWS, not of this account")
         if not rotation["KeyRotationEnabled"]:
-            return Answer(status=Status.DEGRADED, detail=f"{alias} does not rotate")
+            return Answer(status=Status.DEGRADED, detail=f"{alias} does not rotate: {self._deploy}")
         if period != wanted:
-            return Answer(status=Status.DEGRADED, detail=f"{alias} rotates every {period} days, not every {wanted}")
+            detail = f"{alias} rotates every {period} days, not every {wanted}: {self._deploy}"
+            return Answer(status=Status.DEGRADED, detail=detail)
         return Answer(status=Status.HEALTHY, detail=f"{alias}, rotates every {period} days")
+
+    @property
+    def _deploy(self) -> str:
+        return f"./pf deploy{self.stack.command}"
+
+    def _enable(self, state: str | None, key_id: str) -> str:
+        if state == "PendingDeletion":
+            return f"aws kms cancel-key-deletion --key-id {key_id}, then {self._deploy}"
+        return self._deploy
 
     def _refused(self, name: str) -> str:
         return f"{name} is not accepted: {self.stack.own(name)}"

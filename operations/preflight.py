@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import yaml
@@ -16,9 +17,10 @@ from operations.errors import OperationError
 from operations.recover import State, read_state
 from operations.stack import Stack
 from operations.supabase import ManagementApi
-from settings import file_name
+from settings import file_name, stacks
 
 NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
+PASSPHRASES = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
 CHECK_SECONDS = 120  # the first type check downloads the functions' packages
 TOOLS = {
     "pulumi": "the Pulumi engine",
@@ -44,15 +46,53 @@ def tools(stack: Stack) -> None:
 
 
 def passphrase(stack: Stack) -> None:
-    """A stack with an encryption salt can't be opened without its passphrase, which may be empty."""
-    content: object = yaml.safe_load((stack.root / file_name(stack.name)).read_text())
-    salted = isinstance(content, dict) and "encryptionsalt" in cast("dict[str, object]", content)
-    given = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & stack.variables.keys()
-    if salted and not given:
+    """A passphrase (an empty one is one, too) encrypts the stack, unless a provider of its own or a service does."""
+    file = file_name(stack.name)
+    content = _content(stack.root, stack.name)
+    if PASSPHRASES & stack.variables.keys():
+        return
+    if "encryptionsalt" in content:
         raise OperationError(
-            f"PULUMI_CONFIG_PASSPHRASE is not set: {file_name(stack.name)} is encrypted with a passphrase",
+            f"PULUMI_CONFIG_PASSPHRASE is not set: {file} is encrypted with a passphrase",
             "Export it, or name a file with it in PULUMI_CONFIG_PASSPHRASE_FILE.",
         )
+    if "secretsprovider" not in content and not stack.environment.pulumi_backend_url.startswith("http"):
+        raise OperationError(
+            f"PULUMI_CONFIG_PASSPHRASE is not set: the first deployment of {stack.name} encrypts {file} with it",
+            "Choose one, keep it where your team finds it, and export it. Or have a key of AWS KMS do it:\n"
+            f'    eval "$(./pf env{stack.command})"\n'
+            f"    pulumi stack init {stack.name} --secrets-provider 'awskms://alias/NAME?region={stack.settings.aws_region}'\n"
+            f"  Either way commit what that writes to {file}.",
+        )
+
+
+def alone(stack: Stack) -> None:
+    """Refuses two stacks that would overwrite each other's functions or names, each believing that it owns them."""
+    mine = stack.settings
+    for other in stacks(stack.root):
+        config = _content(stack.root, other).get("config")
+        if other == stack.name or not isinstance(config, dict):
+            continue
+        theirs = {str(key).rpartition(":")[2]: value for key, value in cast("dict[str, object]", config).items()}
+        if theirs.get("supabaseProjectRef") == mine.supabase_project_ref:
+            shared = f"the Supabase project {mine.supabase_project_ref} (parker-flight:supabaseProjectRef)"
+        elif (theirs.get("environment"), str(theirs.get("awsAccountId"))) == (mine.environment, mine.aws_account_id):
+            shared = f"the environment {mine.environment} of account {mine.aws_account_id} (parker-flight:environment)"
+        else:
+            continue
+        raise OperationError(
+            f"{file_name(stack.name)} and {file_name(other)} both name {shared}: each would overwrite the other's",
+            "Give one of the stacks its own, or take the file of the one that isn't used away.",
+        )
+
+
+def _content(root: Path, stack: str) -> dict[str, object]:
+    """A stack's file as it is; empty where it can't be read."""
+    try:
+        content: object = yaml.safe_load((root / file_name(stack)).read_text())
+    except yaml.YAMLError:
+        return {}
+    return cast("dict[str, object]", content) if isinstance(content, dict) else {}
 
 
 def account(stack: Stack) -> None:
@@ -107,7 +147,12 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
     """Raises: OperationError with every problem at once; nothing has been changed."""
     tools(stack)
     passphrase(stack)
-    questions: Sequence[Callable[[], object]] = (lambda: account(stack), lambda: project(stack))
+    questions: Sequence[Callable[[], object]] = (
+        lambda: alone(stack),
+        engine.refuse_while_locked,
+        lambda: account(stack),
+        lambda: project(stack),
+    )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)
         state = pool.submit(read_state, engine)

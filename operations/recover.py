@@ -174,12 +174,13 @@ def import_file(found: Mapping[str, str], state: State) -> dict[str, Any]:
 def recover(stack: Stack, engine: Engine | None = None, state: State | None = None) -> int:
     """Bring state and cloud together; returns how many operations had been left open."""
     engine = engine or Engine(stack)
+    engine.refuse_while_locked()
     end_orphans(stack)
     state = state or read_state(engine)
     if not state.pending_operations:
         return 0
     count = len(state.pending_operations)
-    say(f"an update of {stack.name} was interrupted, {count} of its operations are open:")
+    say(f"an update of {stack.name} has left {count} operations open:")
     for one in state.pending_operations:
         say(f"  {one.type} {one.resource.type} {one.resource.name}")
     aws = Aws(stack)

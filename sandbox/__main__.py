@@ -3,20 +3,29 @@
 import sys
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sandbox import aws_limits, lifecycle, people, supabase
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
+from terminal.streams import OutputError, open_output
+from terminal.tables import show, table
 
 LOG_LINES = 20
-DEMO_USER = "00000000-0000-4000-8000-000000000001"
+FORGOTTEN = "the sandbox's keys, data, functions, tokens and ports, Pulumi's state, the demo people and their approvals"
+DEMO_USER = UUID("00000000-0000-4000-8000-000000000001")
+
+NOT_RUNNING, REFUSED, USAGE, BUG = 1, 3, 64, 70
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 (`status` alone) not everything runs, 3 refused or failed: the message says what mends it; "
+    "64 wrong usage, 70 a bug, 130 interrupted."
+)
 
 app = typer.Typer(
     help=__doc__,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,8 +56,15 @@ def up(
 
 @app.command()
 def down() -> None:
-    """End every process of the sandbox. AWS forgets its keys: the next `up` starts empty."""
-    lifecycle.down(State.here())
+    """End every process of the sandbox. Its AWS forgets all keys, so the next `up` starts empty."""
+    if not lifecycle.down(State.here()):
+        say("nothing runs here")
+        return
+    say(
+        "The sandbox is down. Its AWS has forgotten the keys, so nothing can read any more what they encrypted:\n"
+        "  lost    where a stack was deployed: rows, functions and Pulumi's state, which the next `up` clears\n"
+        "  kept    tokens, ports, the demo people and what they approved"
+    )
 
 
 @app.command()
@@ -61,7 +77,7 @@ def status() -> None:
         typer.echo(f"- {limit}")
     if not running:
         say("\nStart it: ./pf sandbox up")
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_RUNNING)
 
 
 @app.command()
@@ -76,9 +92,21 @@ def logs() -> None:
 
 
 @app.command()
-def reset() -> None:
-    """End every process and forget keys, functions, data and Pulumi state: `up` then starts as on the first day."""
-    lifecycle.reset(State.here())
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nobody.")] = False,
+) -> None:
+    """End every process and forget everything, tokens and approvals too: `up` then starts as on the first day.
+
+    Asks first, on a terminal; elsewhere it wants --yes.
+    """
+    state = State.here()
+    if not state.sandbox.exists():
+        say("nothing to forget: there is no sandbox here")
+        return
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {FORGOTTEN}?", err=True)):
+        raise SandboxError("Nothing was forgotten.\n  Without being asked: ./pf sandbox reset --yes")
+    lifecycle.reset(state)
+    say(f"Forgotten: {FORGOTTEN}.\n  A new one, with other tokens (so in a new shell): ./pf sandbox up")
 
 
 @app.command()
@@ -93,7 +121,7 @@ def approve(
 @app.command()
 def token(
     role: Annotated[Role, typer.Option(help="Whose token.")] = Role.authenticated,
-    user: Annotated[str, typer.Option(help="The user's id, for the role authenticated.")] = DEMO_USER,
+    user: Annotated[UUID, typer.Option(help="The user's id, for the role authenticated.")] = DEMO_USER,
 ) -> None:
     """Print a token with which a call through the gateway is let in."""
     state = State.here()
@@ -103,28 +131,40 @@ def token(
     tokens = {
         Role.anon: credentials.anon_key,
         Role.service_role: credentials.service_role_key,
-        Role.authenticated: credentials.user_token(user),
+        Role.authenticated: credentials.user_token(str(user)),
     }
     typer.echo(tokens[role])
 
 
 def _show(state: State) -> bool:
-    table = Table(box=None, pad_edge=False)
-    for column in ("part", "state", "address"):
-        table.add_column(column, overflow="fold")
     parts = lifecycle.parts(state)
-    for part in parts:
-        table.add_row(part.name, "running" if part.running else "down", part.address)
-    Console().print(table)
+    rows = [(part.name, "running" if part.running else "down", part.address) for part in parts]
+    show(table(("part", "state", "address"), rows))
     return all(part.running for part in parts)
 
 
 def main() -> None:
+    open_output()
+    try:
+        sys.exit(_run())
+    except OutputError as error:
+        say(f"error: {error}")
+        sys.exit(REFUSED)
+
+
+def _run() -> int:
+    """The exit code, once all that was printed is written."""
+    code = 0
     try:
         app(prog_name="pf sandbox")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else BUG
+        code = USAGE if code == 2 else code  # this tool's own parser says 2
     except SandboxError as error:
         say(f"error: {error}")
-        sys.exit(1)
+        code = REFUSED
+    sys.stdout.flush()
+    return code
 
 
 if __name__ == "__main__":

@@ -92,12 +92,14 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
         environment.write(state, Credentials.load_or_create(state.folder("supabase")))
 
 
-def down(state: State) -> None:
-    """End every process of the sandbox."""
+def down(state: State) -> bool:
+    """End every process of the sandbox. Whether there was any part to end."""
     if not state.exists():
-        return
+        return False
     with _lock(state):
-        _stop(state)
+        ran = any(part.running for part in parts(state))
+        _stop(state)  # also what hangs, and so doesn't count as running
+    return ran
 
 
 def reset(state: State) -> None:

@@ -47,12 +47,13 @@ class Server:
         return None
 
     def answers(self) -> bool:
-        """Whether it is this server that does: another sandbox may have taken the port while this one was down."""
-        if self.process() is None:
-            return False
+        """Whether this server does: on the port of one that was down, another sandbox's may have been started."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2).is_success
-        except httpx.HTTPError:
+            if not httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2).is_success:
+                return False
+            process = self.process()
+            return process is not None and process.cmdline()[4:5] == [str(self.port)]
+        except (httpx.HTTPError, psutil.NoSuchProcess):
             return False
 
     def claim_port(self) -> None:

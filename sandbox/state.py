@@ -1,5 +1,6 @@
 """Where the sandbox keeps things, and which ports it took."""
 
+import hashlib
 import json
 import os
 import socket
@@ -56,7 +57,9 @@ class State:
         file = self.sandbox / "ports.json"
         if not file.exists():
             self.sandbox.mkdir(parents=True, exist_ok=True, mode=0o700)
-            free = (port for port in PORTS if port_is_free(port))
+            # Each folder begins elsewhere: two sandboxes that start at once, or one that is down, keep theirs.
+            first = int.from_bytes(hashlib.sha256(str(self.root).encode()).digest()) % len(PORTS)
+            free = (port for port in (*PORTS[first:], *PORTS[:first]) if port_is_free(port))
             temporary = file.with_suffix(".new")
             temporary.write_text(json.dumps({server: next(free) for server in SERVERS}))
             temporary.rename(file)

@@ -1,6 +1,7 @@
 """`make rows`: each requirement with the tests that prove it and the command that shows it.
 
-Fails when a test names a row that docs/requirements.md doesn't have, or when the tests can't be collected.
+Fails when a test names a row that docs/requirements.md doesn't have or calls not built, or when the tests can't be
+collected.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs/requirements.md"
+UNBUILT = "-"  # as a row's command
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z][0-9]+) \| (?P<text>.+) \| (?P<command>.+) \|$")
 
@@ -66,9 +68,9 @@ def report(rows: Sequence[Row], tests: Mapping[str, Sequence[str]]) -> str:
     lines: list[str] = []
     for row in rows:
         lines.append(f"{row.id:<4} {row.text}")
-        lines += [f"       run   {row.command.strip('`')}"] if row.command != "-" else []
+        lines += [f"       run   {row.command.strip('`')}"] if row.command != UNBUILT else []
         lines += [f"       test  {name}" for name in tests.get(row.id, ())] or [
-            "       not built yet: no test proves it"
+            "       not built yet" if row.command == UNBUILT else "       no test proves it"
         ]
     proved = sum(1 for row in rows if tests.get(row.id))
     return "\n".join([*lines, "", f"{proved} of {len(rows)} rows have a test"])
@@ -87,7 +89,10 @@ def main(paths: Sequence[str]) -> int:
         print(
             f"error: {row} is no row of docs/requirements.md; it is named by {', '.join(tests[row])}", file=sys.stderr
         )
-    return 1 if unknown else 0
+    built = [row.id for row in rows if row.command == UNBUILT and row.id in tests]
+    for row in built:
+        print(f"error: {row} has tests and so is built, and docs/requirements.md names no command", file=sys.stderr)
+    return 1 if unknown or built else 0
 
 
 if __name__ == "__main__":

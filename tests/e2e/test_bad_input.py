@@ -110,7 +110,7 @@ def test_a_taken_port_is_named_with_its_holder_and_other_ports_can_be_chosen() -
         other.pf("sandbox", "down")
         with socket.create_server(("127.0.0.1", port)):
             refused = other.pf("sandbox", "up", check=False)
-            assert refused.returncode == 1
+            assert refused.returncode == 3
             assert str(port) in refused.stderr
             assert "--new-ports" in refused.stderr
             assert "Traceback" not in refused.stderr

@@ -29,8 +29,9 @@ def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:
         restarted = other.pf("sandbox", "up")
         assert "supabase had crashed" in restarted.stderr
         assert other.processes()
-        other.pf("sandbox", "down")
+        assert "has forgotten the keys" in other.pf("sandbox", "down").stderr
         assert other.processes() == []
+        assert other.pf("sandbox", "down").stderr == "nothing runs here\n"
         assert other.pf("sandbox", "status", check=False).returncode == 1
         stays_valid(other)
 

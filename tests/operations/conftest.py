@@ -142,9 +142,9 @@ def tool(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 def self_check(name: str, release: str = RELEASE, **failed: str) -> dict[str, Any]:
-    """A function's answer about itself; `failed` names purposes (with _ for -) and their errors."""
+    """A function's answer about itself; `failed` names purposes (with _ for -) and the codes of their errors."""
     checks: dict[str, Any] = {"general-data": {"ok": True, "latencyMs": 12}}
-    checks |= {purpose.replace("_", "-"): {"ok": False, "error": error} for purpose, error in failed.items()}
+    checks |= {purpose.replace("_", "-"): {"ok": False, "code": code} for purpose, code in failed.items()}
     return {"function": name, "release": release, "healthy": not failed, "checks": checks}
 
 

@@ -6,9 +6,11 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -39,9 +41,7 @@ def state(tmp_path: Path, variables: dict[str, str]) -> Path:
     """A state folder whose environment leads to the test's servers."""
     folder = tmp_path / "state"
     folder.mkdir()
-    lines = "".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH")
-    (folder / "sandbox.env").write_text(lines)
-    (folder / "sandbox.env").chmod(0o600)
+    write_environment(folder / "sandbox.env", variables)
     return folder
 
 
@@ -117,20 +117,25 @@ def test_a_shell_that_holds_an_environment_serves_that_stack_and_clone_alone(sta
     assert done.stderr.count("this shell holds the environment of the stack sandbox") == len(verbs)
 
 
+def clone(folder: Path, variables: dict[str, str]) -> Path:
+    """As much of a clone that is set up as `pf` needs."""
+    (folder / ".state").mkdir(parents=True)
+    for name in ("pf", "settings.py", "environment.template", "Pulumi.sandbox.yaml", "Pulumi.production.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("operations", "components", "gate", "terminal"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    write_environment(folder / ".state/sandbox.env", variables)
+    return folder
+
+
+def write_environment(file: Path, variables: dict[str, str]) -> None:
+    file.write_text("".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH"))
+    file.chmod(0o600)
+
+
 def test_the_shell_of_one_clone_leaves_another_clone_alone(tmp_path: Path, variables: dict[str, str]) -> None:
-    clones = [tmp_path / name for name in ("a", "b")]
-    for clone in clones:
-        (clone / ".state").mkdir(parents=True)
-        shutil.copy(ROOT / "pf", clone)
-        shutil.copy(ROOT / "Pulumi.sandbox.yaml", clone)
-        shutil.copy(ROOT / "settings.py", clone)
-        for folder in ("operations", "components", "gate"):
-            shutil.copytree(ROOT / folder, clone / folder)
-        for folder in (".venv", "sandbox"):
-            (clone / folder).symlink_to(ROOT / folder)
-        file = clone / ".state/sandbox.env"
-        file.write_text("".join(f"{name}={value}\n" for name, value in variables.items() if name != "PATH"))
-        file.chmod(0o600)
+    clones = [clone(tmp_path / name, variables) for name in ("a", "b")]
     show = 'cd "$1"; eval "$(./pf env)"; cd "$2"; echo "${PF_STATE-unset}"; ./pf health'
     done = subprocess.run(
         ["sh", "-c", show, "sh", *map(str, clones)],
@@ -143,6 +148,49 @@ def test_the_shell_of_one_clone_leaves_another_clone_alone(tmp_path: Path, varia
     assert done.returncode == 3
     assert f"another clone ({clones[0]}" in done.stderr
     assert str(clones[1]) in done.stderr
+
+
+def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
+    tmp_path: Path, variables: dict[str, str], httpserver: HTTPServer, tool: Callable[[str, str], Path]
+) -> None:
+    root = clone(tmp_path / "clone", variables)
+
+    def doctor() -> subprocess.CompletedProcess[str]:
+        shell = {"PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}"}
+        command = ["./pf", "doctor", "--stack", "production"]
+        return subprocess.run(command, cwd=root, env=shell, capture_output=True, text=True, check=False)
+
+    file = root / "Pulumi.production.yaml"
+    content = yaml.safe_load(file.read_text())
+    for where, line in re.findall(r"(\S+) is not set\n +(.+)", doctor().stderr):
+        section = content["config"]
+        for step in where.split(".")[:-1]:
+            section = section[step]
+        line = line.replace("<12 digits>", "123456789012").replace("<address>", "me@example.com")
+        section |= yaml.safe_load(line)
+    file.write_text(yaml.safe_dump(content))
+
+    refused = doctor()
+    assert refused.returncode == 3
+    assert "environment.template" in refused.stderr
+    for name in re.findall(r"([A-Z_]+) is not set", refused.stderr):
+        assert name in variables
+    write_environment(root / ".state/production.env", variables | {"PULUMI_CONFIG_PASSPHRASE": ""})
+
+    for name in ("pulumi-language-python", "supabase", "deno"):
+        tool(name, "exit 0")
+    tool("pulumi", "echo \"error: no stack named 'production' found\" >&2; exit 255")
+    refused = doctor()
+    assert refused.returncode == 3
+    assert "PULUMI_CONFIG_PASSPHRASE is not set" in refused.stderr
+    write_environment(root / ".state/production.env", variables)
+
+    (root / "supabase/functions").mkdir(parents=True)
+    reference = content["config"]["parker-flight:supabaseProjectRef"]
+    httpserver.expect_request(f"/v1/projects/{reference}").respond_with_json({"status": "ACTIVE_HEALTHY"})
+    passed = doctor()
+    assert passed.returncode == 0, passed.stderr
+    assert "production can be deployed" in passed.stderr
 
 
 def test_pf_works_from_any_folder_and_through_a_link(tmp_path: Path, state: Path) -> None:
@@ -169,6 +217,47 @@ def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path) -> None:
     assert done.returncode == 70
     assert "a bug of pf" in done.stderr
     assert "Traceback" in (state / "pf.log").read_text()
+
+
+def test_a_full_disk_is_one_message(state: Path) -> None:
+    for command in ("./pf env", "./pf health --json", "./pf sandbox --help"):
+        shell = {"PATH": os.environ["PATH"], "PF_STATE": str(state)}
+        run = ["sh", "-c", f"{command} >/dev/full"]
+        done = subprocess.run(run, cwd=ROOT, env=shell, capture_output=True, text=True, check=False)
+        assert done.returncode in (3, 4)
+        assert done.stderr == "error: standard output can't be written: No space left on device\n"
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_reader_that_goes_away_changes_no_exit_code(state: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
+    all_well(httpserver)
+    with subprocess.Popen(
+        ["./pf", "health"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PF_STATE": str(state)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr
+        assert process.stderr.read() == b""
+
+
+def test_the_list_of_commands_is_whole_and_names_the_sandbox(state: Path) -> None:
+    shown = pf("--help", state=state).stdout.partition("Commands:")[2].partition("Exit codes")[0]
+    assert "..." not in shown
+    assert "./pf sandbox --help" in shown
+    assert re.search(r"^python +3", pf("--version", state=state).stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("token", "--user", "ada")])
+def test_wrong_usage_of_the_sandbox_is_told_from_a_failure(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert pf("sandbox", *arguments, state=tmp_path).returncode == 64
+    assert pf("sandbox", "token", state=tmp_path).returncode == 3
+    assert "64 wrong usage" in pf("sandbox", "--help", state=tmp_path).stdout
 
 
 def test_no_engine_library_is_imported() -> None:

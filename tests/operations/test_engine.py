@@ -1,11 +1,12 @@
 """The engine as a program: locks of the dead and of the living, Ctrl-C, what passes through."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from operations.engine import Engine, EngineError, Holder, InterruptedEngineError, StackMissingError, holders
 from operations.errors import ExitCode, OperationError
+from operations.preflight import preflight
+from operations.recover import recover
 from operations.stack import Stack
 
 pytestmark = pytest.mark.rows("K7", "D2")
@@ -66,17 +69,64 @@ def test_a_lock_of_another_machine_is_respected_and_its_holder_named(stack: Stac
     assert "pulumi cancel" in caught.value.cure
 
 
-def test_a_living_engine_keeps_its_lock(stack: Stack, tool: Tool, tmp_path: Path) -> None:
-    living = tmp_path / "pulumi"
-    living.symlink_to("/bin/sleep")
-    with subprocess.Popen([str(living), "60"]) as engine:
-        try:
-            log = lockable(tool, tmp_path, locked_by(engine.pid))
-            with pytest.raises(OperationError, match=f"process {engine.pid}"):
-                Engine(stack).change("up", "--yes")
-        finally:
-            engine.kill()
+@pytest.fixture
+def living(tmp_path: Path) -> Generator[int]:
+    """An engine that runs; its process id."""
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "60"]) as engine:
+        yield engine.pid
+        engine.kill()
+
+
+def test_a_living_engine_keeps_its_lock_and_only_our_message_is_shown(
+    stack: Stack, tool: Tool, tmp_path: Path, living: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = lockable(tool, tmp_path, locked_by(living))
+    with pytest.raises(OperationError, match=f"process {living}"):
+        Engine(stack).change("up", "--yes")
     assert log.read_text().split() == ["up"]
+    assert "".join(capfd.readouterr()) == ""
+
+
+def lock(tmp_path: Path, pid: int) -> None:
+    """As the engine's backend of files writes it."""
+    file = tmp_path / ".pulumi/locks/organization/parker-flight/sandbox/1.json"
+    file.parent.mkdir(parents=True)
+    holder = {"pid": pid, "username": "ada", "hostname": socket.gethostname(), "timestamp": "2026-11-24T12:00:00.7163Z"}
+    file.write_text(json.dumps(holder))
+
+
+@pytest.mark.parametrize("verb", [recover, preflight])
+def test_an_update_at_work_is_no_interrupted_one(
+    stack: Stack,
+    tool: Tool,
+    tmp_path: Path,
+    living: int,
+    capfd: pytest.CaptureFixture[str],
+    verb: Callable[[Stack, Engine], object],
+) -> None:
+    for name in ("pulumi-language-python", "supabase", "deno"):
+        tool(name, "exit 0")
+    pending = {"resource": {"urn": "a", "type": "b"}, "type": "creating"}
+    tool("pulumi", f"echo '{json.dumps({'deployment': {'pending_operations': [pending]}})}'")
+    lock(tmp_path, living)
+    with pytest.raises(OperationError, match=rf"another update of sandbox is at work: ada@.*process {living}"):
+        verb(stack, Engine(stack))
+    assert "operations" not in capfd.readouterr().err
+
+
+def test_a_dead_updates_lock_is_not_in_the_way(stack: Stack, tmp_path: Path) -> None:
+    lock(tmp_path, dead_process())
+    Engine(stack).refuse_while_locked()
+
+
+def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", "echo 'error: unable to open state directory' >&2; exit 255")
+    for opening in (lambda: Engine(stack).read("stack", "export"), Engine(stack).select):
+        with pytest.raises(EngineError, match="unable to open state directory") as caught:
+            opening()
+        assert "PULUMI_BACKEND_URL" in caught.value.cure
 
 
 def test_a_pid_that_went_to_another_program_counts_as_dead() -> None:

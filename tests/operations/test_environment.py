@@ -178,3 +178,9 @@ def test_what_the_shell_sets_wrongly_over_the_file_is_unset_there(tmp_path: Path
     with pytest.raises(OperationError, match="malformed") as caught:
         load("sandbox", tmp_path, {"SUPABASE_ACCESS_TOKEN": "foo"}, NEEDS)
     assert caught.value.cure.endswith("unset SUPABASE_ACCESS_TOKEN")
+
+
+@pytest.mark.parametrize("stack", ["sandbox", "production"])
+def test_a_shell_gets_no_environment_that_lacks_what_the_engine_needs(tmp_path: Path, stack: str) -> None:
+    with pytest.raises(OperationError, match="PULUMI_BACKEND_URL is not set"):
+        exported(stack, tmp_path, {})

@@ -110,12 +110,12 @@ def test_a_function_that_answers_500_is_down(stack: Stack, httpserver: HTTPServe
 
 @pytest.mark.usefixtures("keys")
 def test_a_function_that_cannot_encrypt_is_down_and_its_purpose_named(stack: Stack, httpserver: HTTPServer) -> None:
-    answer = self_check("encrypt-data", user_profile_data="KMS denied")
-    httpserver.expect_request("/functions/v1/encrypt-data").respond_with_json(answer, status=503)
+    answer = self_check("encrypt-data", user_profile_data="kms_unavailable")
+    httpserver.expect_request("/functions/v1/encrypt-data").respond_with_json(answer)
     all_well(httpserver)
     report = health(stack)
     assert part(report, "encrypt-data").status is Status.DOWN
-    assert "user-profile-data" in part(report, "encrypt-data").detail
+    assert part(report, "encrypt-data").detail == "encryption fails under user-profile-data (kms_unavailable)"
 
 
 @pytest.mark.usefixtures("keys")
@@ -167,10 +167,10 @@ def test_garbage_from_the_management_api_is_degraded(stack: Stack, httpserver: H
 @pytest.mark.parametrize(
     ("operation", "arguments", "status", "said"),
     [
-        ("disable_key", {}, Status.DOWN, "Disabled"),
-        ("schedule_key_deletion", {}, Status.DOWN, "PendingDeletion"),
-        ("disable_key_rotation", {}, Status.DEGRADED, "does not rotate"),
-        ("enable_key_rotation", {"RotationPeriodInDays": 900}, Status.DEGRADED, "900 days"),
+        ("disable_key", {}, Status.DOWN, "Disabled: ./pf deploy"),
+        ("schedule_key_deletion", {}, Status.DOWN, "PendingDeletion: aws kms cancel-key-deletion --key-id "),
+        ("disable_key_rotation", {}, Status.DEGRADED, "does not rotate: ./pf deploy"),
+        ("enable_key_rotation", {"RotationPeriodInDays": 900}, Status.DEGRADED, "900 days, not every 365: ./pf deploy"),
     ],
 )
 def test_a_key_that_is_not_as_it_should_be_is_named(
@@ -198,6 +198,16 @@ def test_an_alias_that_is_gone_is_down(stack: Stack, httpserver: HTTPServer, cli
     report = health(stack)
     assert [check.name for check in report.unwell] == ["key pii"]
     assert report.status is Status.DOWN
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_profile_that_is_not_there_is_named_with_its_cure(
+    make_stack: Callable[..., Stack], httpserver: HTTPServer
+) -> None:
+    all_well(httpserver)
+    report = health(make_stack(AWS_PROFILE="nobody"))
+    assert [check.name for check in report.unwell] == ["key general", "key pii", "key payment"]
+    assert "unset AWS_PROFILE" in part(report, "key pii").detail
 
 
 def test_each_status_has_its_exit_code() -> None:

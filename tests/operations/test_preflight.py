@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from pytest_httpserver import HTTPServer
 
 from operations import preflight
@@ -122,6 +123,43 @@ def test_an_encrypted_stack_needs_its_passphrase(make_stack: Callable[..., Stack
     )
     with pytest.raises(OperationError, match="PULUMI_CONFIG_PASSPHRASE"):
         preflight.passphrase(without)
+    file = stack.root / "Pulumi.sandbox.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("encryptionsalt:", "# "))
+    with pytest.raises(OperationError, match="the first deployment of sandbox") as caught:
+        preflight.passphrase(without)
+    assert "pulumi stack init sandbox --secrets-provider" in caught.value.cure
+    file.write_text(text.replace("encryptionsalt:", "secretsprovider: awskms://alias/pf  # "))
+    preflight.passphrase(without)
+
+
+@pytest.mark.parametrize(
+    ("changed", "shared"),
+    [
+        ({"parker-flight:environment": "staging"}, "Supabase project"),
+        ({"parker-flight:supabaseProjectRef": "a" * 20}, "environment"),
+        ({"parker-flight:supabaseProjectRef": "a" * 20, "parker-flight:environment": "staging"}, ""),
+        ({"parker-flight:supabaseProjectRef": "a" * 20, "parker-flight:awsAccountId": "210987654321"}, ""),
+    ],
+)
+def test_two_stacks_never_share_what_either_would_overwrite(
+    stack: Stack, project: Path, changed: dict[str, str], shared: str
+) -> None:
+    content = yaml.safe_load((project / "Pulumi.sandbox.yaml").read_text())
+    content["config"] |= changed
+    (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(content))
+    (project / "Pulumi.broken.yaml").write_text("config: [")
+    if not shared:
+        preflight.alone(stack)
+        return
+    with pytest.raises(OperationError, match=rf"sandbox\.yaml and Pulumi\.staging\.yaml both name the {shared}"):
+        preflight.alone(stack)
+
+
+def test_a_profile_that_is_not_there_is_named_with_its_cure(make_stack: Callable[..., Stack]) -> None:
+    with pytest.raises(OperationError, match="nobody") as caught:
+        preflight.account(make_stack(AWS_PROFILE="nobody"))
+    assert "unset AWS_PROFILE" in caught.value.cure
 
 
 @pytest.mark.usefixtures("tools")

@@ -1,0 +1,1 @@
+"""How `pf` and `pf sandbox` print. Uses nothing of the project."""
