@@ -215,11 +215,16 @@ def _roles(change: Change, known: Known) -> tuple[Role, ...]:
 
 
 def _drift(change: Change, known: Known) -> list[str]:
-    """What is deployed is neither what was approved and applied last, nor what this change makes of it."""
+    """What is deployed is neither what was approved and applied last, nor what this change makes of it.
+
+    A resource that the change itself brings may stand in any form: an update that broke off left it so, or `pf recover`
+    took it over as the cloud has it; the update makes of it what was approved.
+    """
     drifted = [
         urn
         for urn in change.state.moved(known.live_surface)
         if change.state.digests.get(urn) != change.surface.digests.get(urn)
+        if urn in known.live_surface.digests or urn not in change.surface.digests
     ]
     if not drifted:
         return []

@@ -89,5 +89,6 @@ def show_differences(found: "Sequence[Difference]") -> None:
 
 
 def say(message: str) -> None:
-    """Talk: never mixed with data."""
+    """Talk: never mixed with data, and in its place among it where both go to the same."""
+    sys.stdout.flush()
     print(message, file=sys.stderr, flush=True)

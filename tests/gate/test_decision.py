@@ -559,8 +559,11 @@ def test_a_first_deployment_that_broke_off_goes_on(world: World) -> None:
     world.changes(state=Surface())
     world.knows(live=None, live_surface=Surface())
     world.approves()
-    world.changes(state=Surface(resources={urn: document}))
-    allowed(world, Kind.INFRASTRUCTURE)
+    for form in (document, {**document, "protect": True}):  # as it was made, and as it was found
+        world.changes(state=Surface(resources={urn: form}))
+        allowed(world, Kind.INFRASTRUCTURE)
+    world.changes(state=Surface(resources={f"{urn}-2": document}))
+    denied(world, Kind.INFRASTRUCTURE, "revert that by hand")
 
 
 def test_an_update_that_broke_off_while_it_removed_something_goes_on(world: World) -> None:
