@@ -125,7 +125,7 @@ class Engine:
             raise StackMissingError(f"the backend has no stack {self.stack.name}", f"./pf deploy{self.stack.command}")
         raise EngineError(
             f"`pulumi {' '.join(arguments)}` failed: {said.removeprefix('error: ')}",
-            BACKEND_CURE if arguments[0] == "stack" and "passphrase" not in said else "",
+            _backend_cure(said) if arguments[0] == "stack" else "",
             ExitCode.REFUSED,
         )
 
@@ -144,8 +144,8 @@ class Engine:
         )
         if done.returncode:
             said = _plain(done.stderr)
-            cure = "" if "passphrase" in said else BACKEND_CURE
-            raise EngineError(f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}", cure)
+            message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
+            raise EngineError(message, _backend_cure(said))
 
     def change(self, *arguments: str) -> None:
         """Run what changes the stack, its output passed on as it comes.
@@ -279,6 +279,14 @@ class _Interruption:
     def _pass_on(self) -> None:
         if self.process and self.process.poll() is None and not self.acknowledged:
             self.process.send_signal(signal.SIGINT)
+
+
+def _backend_cure(said: str) -> str:
+    if "passphrase" in said:
+        return ""
+    if "checkpoint" in said:  # the engine was killed while it wrote it
+        return "The state is damaged. Beside it the backend keeps the one before, as .json.bak: copy that over it."
+    return BACKEND_CURE
 
 
 def _plain(text: str) -> str:
