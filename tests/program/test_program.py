@@ -163,7 +163,9 @@ def test_existing_keys_are_imported() -> None:
 
 def test_wrong_settings_end_the_program_with_one_message() -> None:
     values = config("sandbox") | {"parker-flight:keyRotationDay": "365"}
-    with pytest.raises(pulumi.RunError, match=r"Pulumi\.sandbox\.yaml can't be used:\n.*keyRotationDay is not known"):
+    with pytest.raises(
+        pulumi.RunError, match=r"Pulumi\.sandbox\.yaml can't be used\. Edit it:\n.*keyRotationDay is not known"
+    ):
         record_program(stack="sandbox", config=values)
 
 
