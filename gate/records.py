@@ -107,5 +107,5 @@ class Records:
         try:
             return TypeAdapter(kind).validate_json(content)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise StoreError(f"{name} in the gate's records is damaged ({wrong}): restore it from a backup") from error
+            wrong = "; ".join(f"{one['msg']}: {'.'.join(map(str, one['loc'])) or name}" for one in error.errors())
+            raise StoreError(f"{name} in the gate's records is damaged: restore it from a backup ({wrong})") from error

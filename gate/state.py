@@ -4,13 +4,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gate.surface import Entry, Resource, entry, identities
 
 SECONDS = 60
+# An update writes the state after every step, and not in one step where the backend is a folder.
+HALF_WRITTEN = "failed to load checkpoint"
+ATTEMPTS = 6
+PAUSE_SECONDS = 0.1
 
 
 class StateError(Exception):
@@ -66,9 +71,28 @@ def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
     pulumi = shutil.which("pulumi", path=environment.get("PATH", os.defpath))
     if pulumi is None:
         raise StateError("`pulumi` is not on PATH")
+    command = [pulumi, "stack", "export", "--stack", stack, "--non-interactive", "--color", "never"]
+    for attempt in range(ATTEMPTS):
+        time.sleep(PAUSE_SECONDS * attempt)
+        done = _run(command, folder, environment)
+        if done.returncode == 0:
+            break
+        if "no stack named" in done.stderr:
+            return State()
+        if HALF_WRITTEN not in done.stderr:
+            raise StateError(f"`pulumi stack export` failed: {done.stderr.strip()}")
+    else:
+        raise StateError("the stack's state can't be read: it is damaged, or was being written all the time")
     try:
-        done = subprocess.run(
-            [pulumi, "stack", "export", "--stack", stack, "--non-interactive", "--color", "never"],
+        return State.of_export(json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"`pulumi stack export` printed no state ({type(error).__name__}: {error})") from error
+
+
+def _run(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -79,11 +103,3 @@ def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
         )
     except subprocess.TimeoutExpired:
         raise StateError(f"`pulumi stack export` did not end within {SECONDS} s") from None
-    if done.returncode:
-        if "no stack named" in done.stderr:
-            return State()
-        raise StateError(f"`pulumi stack export` failed: {done.stderr.strip()}")
-    try:
-        return State.of_export(json.loads(done.stdout))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"`pulumi stack export` printed no state ({type(error).__name__}: {error})") from error

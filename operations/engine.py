@@ -37,6 +37,7 @@ BACKEND_CURE = (
 )
 PROJECT = "parker-flight"  # as Pulumi.yaml names it
 _DENIED = "security-approval"  # the policy's name
+_UPDATING = "Updating ("  # the heading after the preview's
 _LOCKED = "currently locked by"
 _HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
@@ -159,8 +160,9 @@ class Engine:
             self.free(output)
             code, output = self._stream(arguments)
         if code and _DENIED in output:
+            left = "the preview had passed, and a part may be applied" if _UPDATING in output else "nothing was written"
             raise EngineError(
-                "the policy pack denied this change; nothing was written",
+                f"the policy pack denied this change; {left}",
                 f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
             )
         if code:
