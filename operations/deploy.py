@@ -9,9 +9,10 @@ from operations.drift import functions_drift
 from operations.engine import Engine
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
+from operations.key_guard import refuse_keys_to_be_deleted, refuse_stray_keys
 from operations.output import say
 from operations.preflight import preflight
-from operations.recover import State, recover
+from operations.recover import State, read_state, recover
 from operations.stack import Stack
 
 UP = ("up", "--yes", "--suppress-outputs")
@@ -29,6 +30,7 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
         engine = Engine(stack)
         say(f"checking {stack.name}: settings, tools, account, project, functions")
         found = preflight(stack, engine)
+        refuse_stray_keys(stack, found.state)
         doing, left = "opening the stack", "at most an empty stack has been made"
         engine.select()
         doing, left = "recovering", "the interrupted update is still to be recovered"
@@ -45,6 +47,7 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
             return report
         doing, left = "repairing", "everything is deployed; what was changed by hand may not be"
         say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
+        refuse_keys_to_be_deleted(stack, read_state(engine))
         engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
         engine.change(*UP)
         return settle(stack, found.release)

@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from operations.aws import Aws, AwsError, code_of, explained
 from operations.engine import Engine, StackMissingError
 from operations.errors import ExitCode, OperationError
+from operations.key_guard import GONE, has_tags, refuse_keys_to_be_deleted
 from operations.output import say
 from operations.processes import Process, running, signal_to
 from operations.stack import Stack
 
 ORPHANS_SECONDS = 15  # a create that was under way ends by itself within seconds
-GONE = frozenset({"NotFoundException", "NoSuchEntity", "ResourceNotFoundException"})
 
 
 class Recorded(BaseModel):
@@ -88,7 +88,7 @@ def _key(aws: Aws, inputs: Mapping[str, Any], known: set[str]) -> str | None:
     for page in aws.kms.get_paginator("list_keys").paginate():
         for listed in page["Keys"]:
             key = listed.get("KeyId", "")
-            if key not in known and _has_tags(aws, key, wanted) and _is_kept(aws, key):
+            if key not in known and has_tags(aws, key, wanted) and _is_kept(aws, key):
                 found.append(key)
     if len(found) > 1:
         raise OperationError(
@@ -97,16 +97,6 @@ def _key(aws: Aws, inputs: Mapping[str, Any], known: set[str]) -> str | None:
             ExitCode.FAILED,
         )
     return found[0] if found else None
-
-
-def _has_tags(aws: Aws, key: str, wanted: Mapping[str, str]) -> bool:
-    try:
-        tags = aws.kms.list_resource_tags(KeyId=key)["Tags"]
-    except AwsError as error:
-        if code_of(error) in ("AccessDeniedException", *GONE):
-            return False  # a key of AWS, or of someone else in this account
-        raise
-    return wanted.items() <= {tag["TagKey"]: tag["TagValue"] for tag in tags}.items()
 
 
 def _is_kept(aws: Aws, key: str) -> bool:
@@ -204,6 +194,7 @@ def recover(stack: Stack, engine: Engine | None = None, state: State | None = No
                 *("import", "--file", str(file), "--yes", "--skip-preview"),
                 *("--generate-code=false", "--protect=false", "--suppress-outputs"),
             )
+    refuse_keys_to_be_deleted(stack, state)
     engine.change("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs")
     return count
 

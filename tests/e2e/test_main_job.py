@@ -146,7 +146,7 @@ def test_the_stack_history_has_the_update(checkout: Checkout) -> None:
 @pytest.mark.rows("K7")
 def test_a_second_update_changes_nothing(checkout: Checkout) -> None:
     checkout.pulumi("preview", "--expect-no-changes", "--non-interactive")
-    again = checkout.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+    again = checkout.pulumi("up", "--yes", "--non-interactive")
     assert "unchanged" in again.stdout
     assert not any(f"{count} updated" in again.stdout for count in range(1, 40))
 
