@@ -7,13 +7,18 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from operations.cli import deploy
+from operations.health import Check, HealthReport, Status
+from operations.stack import Stack
 from tests.operations.conftest import ROOT, all_well, self_check
 
 pytestmark = pytest.mark.rows("E1", "R3")
@@ -258,6 +263,70 @@ def test_wrong_usage_of_the_sandbox_is_told_from_a_failure(tmp_path: Path, argum
     assert pf("sandbox", *arguments, state=tmp_path).returncode == 64
     assert pf("sandbox", "token", state=tmp_path).returncode == 3
     assert "64 wrong usage" in pf("sandbox", "--help", state=tmp_path).stdout
+
+
+def test_reset_wants_a_word_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox/people/security"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    refused = pf("sandbox", "reset", state=tmp_path)
+    assert refused.returncode == 3
+    assert "./pf sandbox reset --yes" in refused.stderr
+    assert file.exists()
+    assert "tokens" in pf("sandbox", "reset", "--yes", state=tmp_path).stderr
+    assert not file.exists()
+    assert "nothing to forget" in pf("sandbox", "reset", state=tmp_path).stderr
+
+
+def test_down_sets_nothing_up_on_a_clone_that_never_was(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    done = subprocess.run(["make", "down"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "nothing runs" in done.stdout
+    assert [file.name for file in tmp_path.iterdir()] == ["Makefile"]
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    assert [line.split()[0] for line in shown.splitlines() if not line.startswith("make")] == targets
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "unsaid"),
+    [(Status.DOWN, "./pf health", "gateway  "), (Status.HEALTHY, "gateway  ", "./pf health")],
+)
+def test_a_deployment_that_ends_unwell_says_what_to_do_next(
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: Status,
+    said: str,
+    unsaid: str,
+) -> None:
+    report = HealthReport(
+        stack="sandbox",
+        environment="sandbox",
+        status=status,
+        checked_at=datetime.now(UTC),
+        seconds=1,
+        checks=[Check(name="rest", status=status, detail="a select")],
+    )
+
+    def load(*_: object) -> Stack:
+        return stack
+
+    def bring(*_: object, **__: object) -> HealthReport:
+        return report
+
+    monkeypatch.setattr("operations.cli._load", load)
+    monkeypatch.setattr("operations.deploy.deploy", bring)
+    with pytest.raises(typer.Exit) as ended:
+        deploy()
+    assert ended.value.exit_code == status.code
+    shown = "".join(capsys.readouterr())
+    assert said in shown
+    assert unsaid not in shown
 
 
 def test_no_engine_library_is_imported() -> None:
