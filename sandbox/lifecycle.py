@@ -77,6 +77,11 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
     """
     with _lock(state):
         before = {part.name: part.running for part in parts(state)}
+        if not before["aws"] and state.has_stacks() and servers(state)["aws"].process() is not None:
+            raise SandboxError(
+                "aws runs and does not answer; ending it would lose the keys that it keeps in memory.\n"
+                "  Try again, or see ./pf sandbox logs. To start anew all the same: ./pf sandbox down, then up"
+            )
         if new_ports:
             _forget_ports(state, before)
         if any(before.values()):

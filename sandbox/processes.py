@@ -49,7 +49,7 @@ class Server:
     def answers(self) -> bool:
         """Whether this server does: on the port of one that was down, another sandbox's may have been started."""
         try:
-            if not httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2).is_success:
+            if not httpx.get(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=2, trust_env=False).is_success:
                 return False
             process = self.process()
             return process is not None and process.cmdline()[4:5] == [str(self.port)]

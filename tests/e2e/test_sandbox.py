@@ -14,6 +14,20 @@ def test_a_second_up_reuses_what_runs(checkout: Checkout) -> None:
     assert before <= {process.pid for process in checkout.processes()}
 
 
+def test_a_server_that_is_slow_is_not_taken_for_dead(checkout: Checkout) -> None:
+    """It holds the keys in memory: starting it anew would lose them."""
+    (aws,) = [process for process in checkout.processes() if "sandbox.aws" in process.cmdline()]
+    aws.suspend()
+    try:
+        refused = checkout.pf("sandbox", "up", check=False)
+    finally:
+        aws.resume()
+    assert refused.returncode == 3
+    assert "runs and does not answer" in refused.stderr
+    assert aws.is_running()
+    assert checkout.pf("health").returncode == 0
+
+
 def test_status_lists_what_is_not_simulated(checkout: Checkout) -> None:
     shown = checkout.pf("sandbox", "status").stdout
     assert "running" in shown
