@@ -37,6 +37,7 @@ def costs(checkout: Checkout) -> list[Cost]:
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("name: scale\nruntime: python\n")
     _preview(checkout, folder, "stack", "init", "scale")
+    _preview(checkout, folder, "config", "set", "aws:region", "us-east-1")
     return [_cost(checkout, folder, size) for size in SIZES]
 
 
@@ -45,8 +46,8 @@ def _cost(checkout: Checkout, folder: Path, size: int) -> Cost:
     pack = ("--policy-pack", str(checkout.root / "policies"))
     pairs = [
         (
-            timed(lambda: _preview(checkout, folder, "preview", *pack)),
-            timed(lambda: _preview(checkout, folder, "preview")),
+            timed(lambda: _preview(checkout, folder, "preview", *pack, resources=size)),
+            timed(lambda: _preview(checkout, folder, "preview", resources=size)),
         )
         for _ in range(RUNS)
     ]
@@ -57,12 +58,19 @@ def _cost(checkout: Checkout, folder: Path, size: int) -> Cost:
     )
 
 
-def _preview(checkout: Checkout, folder: Path, *arguments: str) -> None:
+def _preview(checkout: Checkout, folder: Path, *arguments: str, resources: int = 0) -> None:
     """Denied or not: nobody approves this stack, and what a denial takes is the question."""
     environment = dict(shell(checkout)) | {"PULUMI_STACK": "scale", "PULUMI_OPTION_POLICY_PACK": ""}
-    subprocess.run(
-        ["pulumi", *arguments, "--non-interactive"], cwd=folder, env=environment, capture_output=True, check=False
+    done = subprocess.run(
+        ["pulumi", *arguments, "--non-interactive"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if done.stdout.count("aws:cloudwatch:LogGroup log-") < resources:
+        raise RuntimeError(f"the preview of {resources} resources stopped early:\n{done.stdout}\n{done.stderr}")
 
 
 def table(found: list[Cost]) -> Table:
