@@ -47,8 +47,13 @@ def start(folder: Path) -> str:
     """
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
-        shutil.rmtree(data, ignore_errors=True)  # what an interrupted first start left
-        _run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres", "-D", str(data))
+        # Beside its place, then moved there: an interrupted initdb writes PG_VERSION long before it is done.
+        unfinished = folder / "unfinished"
+        for left in (data, unfinished):
+            shutil.rmtree(left, ignore_errors=True)
+        options = ("--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres")
+        _run("initdb", *options, "-D", str(unfinished))
+        unfinished.rename(data)
     if not is_running(folder):
         _forget_dead_server(data)
         sockets = _socket_folder(folder)
