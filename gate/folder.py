@@ -71,8 +71,12 @@ class Folder:
 
     def write_signature(self, statement: Approval | Incident, signature: Signature, armoured: bytes) -> Path:
         """Beside its statement. Raises: StatementError where this key's signature in this role is there already."""
-        key = signature.fingerprint.removeprefix("SHA256:")[:8].translate(str.maketrans("+/", "-_"))
-        return self._write(self.path / f"{statement.file_name}.{signature.role}.{key}.sig", armoured)
+        name = f"{statement.file_name}.{signature.role}.{_key_name(signature.fingerprint)}.sig"
+        return self._write(self.path / name, armoured)
+
+    def has_signature_of(self, fingerprint: str) -> bool:
+        """Whether a key has signed here before; by its file's name, which nothing is decided by."""
+        return self.path.is_dir() and any(self.path.rglob(f"*.{_key_name(fingerprint)}.sig"))
 
     def _list(
         self, folder: Path, model: type[Statement]
@@ -117,6 +121,11 @@ def _signatures(statement: Path, files: Iterable[Path]) -> Iterator[SignatureFil
         for role in ROLES:
             if rest != path.name and re.fullmatch(rf"{role}\.[A-Za-z0-9_-]{{8}}\.sig", rest):
                 yield SignatureFile(path=path, role=role)
+
+
+def _key_name(fingerprint: str) -> str:
+    """A key in a signature file's name."""
+    return fingerprint.removeprefix("SHA256:")[:8].translate(str.maketrans("+/", "-_"))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from gate.words import differences
 from operations.confirmation import confirmed
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.gate import Look, judged, look, pack_version
+from operations.gate import Look, judged, look, not_stated, pack_version
 from operations.keys import fingerprint_of
 from operations.output import say, show_differences
 from operations.stack import Stack
@@ -46,7 +46,7 @@ def approve(
     if drift := differences(found.approved, found.base):
         say("\nwhat is deployed is not what was approved last; somebody changed it in another way:")
         show_differences(drift)
-    if not _has_signed_before(folder, signer):
+    if not folder.has_signature_of(signer.fingerprint):
         say(f"\n{NOT_COVERED}")
     statement = pending.statement if pending else _statement(found, kind, reason, days, requester)
     say(
@@ -157,18 +157,12 @@ def _statement(
             nonce=secrets.token_hex(8),
         )
     except ValueError as error:
-        problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
-        raise OperationError(f"this can't be stated: {problems or error}") from error
+        raise not_stated(error) from error
 
 
 def _requester(found: Look) -> str:
     """Whoever wrote the change, else whoever sits here."""
     return min(found.change.excluded, default="") or getpass.getuser()
-
-
-def _has_signed_before(folder: Folder, signer: Signer) -> bool:
-    key = signer.fingerprint.removeprefix("SHA256:")[:8].translate(str.maketrans("+/", "-_"))
-    return any(folder.path.rglob(f"*.{key}.sig")) if folder.path.is_dir() else False
 
 
 def _stack(found: Look) -> str:

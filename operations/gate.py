@@ -30,6 +30,12 @@ def judged() -> Generator[None]:
         raise OperationError(message, f"./pf{cure}" if cure else "") from error
 
 
+def not_stated(error: ValueError) -> OperationError:
+    """What keeps a statement from being made, as people read it."""
+    problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
+    return OperationError(f"this can't be stated: {problems or error}")
+
+
 def gate_of(stack: Stack) -> Gate:
     settings = stack.settings
     project: dict[str, str] = yaml.safe_load((stack.root / "Pulumi.yaml").read_text())

@@ -13,7 +13,7 @@ from gate.statement import Closure, Incident
 from gate.trust import Trust
 from operations.confirmation import confirmed
 from operations.errors import OperationError
-from operations.gate import gate_of, judged
+from operations.gate import gate_of, judged, not_stated
 from operations.keys import fingerprint_of
 from operations.stack import Stack
 
@@ -56,8 +56,7 @@ def open_incident(stack: Stack, *, key: Path, reason: str, hours: float, confirm
                 expires=now + timedelta(hours=hours),
             )
         except ValueError as error:
-            problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
-            raise OperationError(f"this can't be stated: {problems or error}") from error
+            raise not_stated(error) from error
         confirmed(stack.name, confirm, f"Type the stack's name ({stack.name}) to open an incident for it: ")
         try:
             armoured, signature = sign(

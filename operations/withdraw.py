@@ -6,7 +6,7 @@ from pathlib import Path
 from gate.folder import Folder
 from gate.statement import Withdrawal
 from operations.errors import OperationError
-from operations.gate import gate_of, judged
+from operations.gate import gate_of, judged, not_stated
 from operations.stack import Stack
 
 SHORTEST = 8
@@ -33,7 +33,6 @@ def withdraw(stack: Stack, prefix: str, *, reason: str, by: str) -> Path:
                 stack=stack.name, digest=found[0], reason=reason, by=by, at=datetime.now(UTC).replace(microsecond=0)
             )
         except ValueError as error:
-            problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
-            raise OperationError(f"this can't be stated: {problems or error}") from error
+            raise not_stated(error) from error
         gate.records.withdraw(found[0], reason)
         return folder.write(statement)
