@@ -50,7 +50,7 @@ MODULES = (
 
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = ("components", "gate", "operations", "policies", "sandbox", "terminal", "toolchain")
+OWN = ("components", "gate", "operations", "policies", "releases", "reports", "sandbox", "terminal", "toolchain")
 
 
 def main() -> None:
