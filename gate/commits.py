@@ -3,8 +3,11 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import override
 
 APPROVALS = "approvals"
 # The statements of a stack, which need no review; who may approve, in the files above them, is part of the change.
@@ -22,7 +25,9 @@ class Commits:
 
     folder: Path
 
-    def _git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[bytes]:
+    def _git(
+        self, *arguments: str, codes: tuple[int, ...] = (0,), told: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         git = shutil.which("git")
         if git is None:
             raise GitError("git is not on PATH: install it")
@@ -31,7 +36,7 @@ class Commits:
                 [git, "--no-replace-objects", "-C", str(self.folder), *arguments],
                 # Not of the repository whose hook runs this.
                 env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-                stdin=subprocess.DEVNULL,
+                input=told,
                 capture_output=True,
                 check=False,
                 timeout=SECONDS,
@@ -70,8 +75,12 @@ class Commits:
     def is_on(self, branch: str) -> bool:
         """Whether this very program, with nothing uncommitted, is on the branch."""
         head = self.head()
+        return bool(head) and not self.is_dirty() and self.has(branch, head)
+
+    def is_dirty(self) -> bool:
+        """Whether the program is not as its commit has it; that of a folder outside git is as it is."""
         changed = ["status", "--porcelain", "--untracked-files=all", "--", ".", STATEMENTS]
-        return bool(head) and not self._git(*changed).stdout.strip() and self.has(branch, head)
+        return bool(self.head()) and bool(self._git(*changed).stdout.strip())
 
     def has(self, branch: str, commit: str) -> bool:
         """Whether the branch contains the commit.
@@ -86,3 +95,53 @@ class Commits:
         """A file as that commit has it."""
         done = self._git("show", f"{commit}:{path}", codes=(0, 128))
         return done.stdout if done.returncode == 0 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseCommits(Commits):
+    """A release unpacked outside git, held against the commit that it is said to come from in a repository.
+
+    Where it came from is a claim until its files are those of the commit.
+    """
+
+    release: Path
+    commit: str
+
+    @override
+    def head(self) -> str:
+        return self.commit
+
+    @override
+    def authors(self, since: str) -> frozenset[str]:
+        """Nobody: it was live before."""
+        return frozenset()
+
+    @override
+    def is_on(self, branch: str) -> bool:
+        return bool(self.commit) and self.has(branch, self.commit) and self._is_as_committed()
+
+    def _is_as_committed(self) -> bool:
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.commit).stdout.decode(errors="replace")
+        blobs: dict[str, str] = {}
+        for line in filter(None, listed.split("\0")):
+            described, _, path = line.partition("\t")
+            blobs[path] = described.split()[2]
+        here = {file.relative_to(self.release).as_posix(): file for file in _files(self.release)}
+        hashed = self._git(
+            "hash-object", "--no-filters", "--stdin-paths", told="\n".join(map(str, here.values())).encode()
+        )
+        hashes = dict(zip(here, hashed.stdout.decode().split(), strict=True))
+        missing = [path for path in blobs if _counts(path) and path not in hashes]
+        return not missing and all(blobs.get(path) == blob for path, blob in hashes.items())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__" and not Path(place, name).is_symlink()]
+        yield from (Path(place, name) for name in sorted(names))
+
+
+def _counts(path: str) -> bool:
+    """Without which a release is another one: what Python imports, and the functions."""
+    parts = path.split("/")
+    return not any(part.startswith(".") for part in parts) and (path.endswith(".py") or parts[0] == "supabase")

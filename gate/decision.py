@@ -5,6 +5,7 @@
   outside them the incident commander too.
 - The program is not on the protected branch, which is a hotfix: besides, the devops lead, for exactly this release.
 - Emergency: an open incident of an incident commander.
+- What a rollback left is in quarantine: nothing brings it back until it is unblocked.
 
 Pure: it reads no clock, no file but the statements that it is given, and changes nothing.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from gate.hours import BusinessHours
-from gate.records import Applied
+from gate.records import Applied, Quarantined
 from gate.roles import missing as unfilled
 from gate.signature import Signature, SignatureRefused, verify
 from gate.signers import Role
@@ -88,6 +89,8 @@ class Change:
     surface: Surface
     state: Surface  # of what is deployed; its settings are the live record's
     release: str
+    content: str = ""  # digest of surface and functions, whatever program brings them
+    returns: bool = False  # a release that was live before is brought back
     signers: str  # digest of the trust files that come with the change
     pack: str
     commit: str = ""  # of the program; empty outside a git repository
@@ -111,6 +114,7 @@ class Known:
     incidents: Sequence[Signed[Incident]] = ()
     damaged: tuple[str, ...] = ()  # statements that can't be used, and why
     withdrawn: Mapping[str, str] = field(default_factory=dict[str, str])  # digest to reason
+    quarantined: Mapping[str, Quarantined] = field(default_factory=dict[str, Quarantined])  # by content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,8 @@ def decide(change: Change, known: Known) -> Verdict:
 
 
 def _decide(change: Change, known: Known) -> Verdict:
+    if left := known.quarantined.get(change.content):
+        return Verdict(allowed=False, kind=_kind(change, known), problems=(_in_quarantine(left, change),))
     if change.emergency:
         return _emergency(change, known)
     for what, digest in (("surface", change.surface.digest), ("release", change.release)):
@@ -151,6 +157,14 @@ def _decide(change: Change, known: Known) -> Verdict:
     if verdict.allowed and not change.reviewed:
         return replace(_hotfix(change, known), since=verdict.since)
     return verdict
+
+
+def _in_quarantine(left: Quarantined, change: Change) -> str:
+    return (
+        f"this is what version {left.version} brought, and {left.by} rolled it back on {left.at:%Y-%m-%d %H:%M} UTC: "
+        f"{left.reason}. Revert the change in the source, or lift it: "
+        f"./pf unblock {left.version} --stack {change.identity.stack} --reason WHY"
+    )
 
 
 def _kind(change: Change, known: Known) -> Kind:
@@ -370,11 +384,11 @@ def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str
     if statement.surface != change.surface.digest:
         return f"{one.name} was given with another surface than {change.surface.digest[:12]}"
     is_live = known.live is not None and known.live.release == change.release
-    if statement.base != change.state.digest and not is_live:
+    if statement.base != change.state.digest and not is_live and not change.returns:
         return f"{one.name} was given on another base than {change.state.digest[:12]}"
     if statement.pack != change.pack:
         return f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}"
-    if not statement.not_before <= change.now < statement.expires:
+    if not statement.not_before <= change.now < statement.expires and not change.returns:
         return f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M} UTC"
     return ""
 

@@ -4,7 +4,7 @@ and the operations tool, so that what people are shown is what the pack will jud
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import cached_property
@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import rfc8785
 
-from gate.commits import APPROVALS, Commits, GitError
+from gate.commits import APPROVALS, Commits, GitError, ReleaseCommits
 from gate.decision import Change, Identity, Known, Signed
 from gate.folder import Filed, Folder
 from gate.hours import DAYS, BusinessHours
-from gate.receipt import ReceiptError
+from gate.receipt import ReceiptError, content_digest
 from gate.records import Records
 from gate.signature import VerifierError
 from gate.state import State, StateError
@@ -30,6 +30,9 @@ from gate.trust import Trust, TrustError, TrustFiles, in_force
 NAMESPACE = "parker-flight"
 EMERGENCY = "PF_EMERGENCY"
 FOLDER = "PF_APPROVALS"
+# A rollback runs a release that was unpacked outside git: the repository that vouches for it, and by which commit.
+CHECKOUT = "PF_CHECKOUT"
+COMMIT = "PF_COMMIT"
 DEFAULT_HOURS = {"timeZone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
 
 
@@ -99,7 +102,8 @@ class Gate:
         """
         commits = self.commits
         return all(
-            commits.is_on(branch) and TrustFiles.of_commit(commits, commits.head()).digest == self.files.digest
+            commits.is_on(branch)
+            and (self.is_return or TrustFiles.of_commit(commits, commits.head()).digest == self.files.digest)
             for branch in self.branches
         )
 
@@ -123,7 +127,17 @@ class Gate:
     def folder(self) -> Path:
         """Where signers, statements and withdrawals are: in the repository, unless the environment says another."""
         named = self.environment.get(FOLDER)
-        return Path(named) if named else self.root / APPROVALS
+        return Path(named) if named else self.checkout / APPROVALS
+
+    @property
+    def is_return(self) -> bool:
+        """Whether the program is a release that is brought back. Whoever may approve is the present's then."""
+        return bool(self.environment.get(CHECKOUT))
+
+    @property
+    def checkout(self) -> Path:
+        """Where approvals and commits are."""
+        return Path(self.environment.get(CHECKOUT) or self.root)
 
     @cached_property
     def files(self) -> TrustFiles:
@@ -135,7 +149,9 @@ class Gate:
 
     @cached_property
     def commits(self) -> Commits:
-        return Commits(folder=self.root)
+        if self.is_return:
+            return ReleaseCommits(folder=self.checkout, release=self.root, commit=self.environment.get(COMMIT, ""))
+        return Commits(folder=self.checkout)
 
     @cached_property
     def records(self) -> Records:
@@ -160,7 +176,9 @@ class Gate:
         settings = self.records.surface(live.surface).settings if live else {}
         return Surface.of(state.entries, settings)
 
-    def change(self, *, surface: Surface, state: Surface, release: str, pack: str) -> Change:
+    def change(
+        self, *, surface: Surface, state: Surface, release: str, pack: str, functions: Sequence[str] = ()
+    ) -> Change:
         """Raises: GitError, TrustError, StoreError."""
         live = self.records.live()
         actor = self.environment.get("GITHUB_ACTOR", "").lower()
@@ -169,7 +187,9 @@ class Gate:
             surface=surface,
             state=state,
             release=release,
-            signers=self.files.digest,
+            content=content_digest(surface.digest, functions),
+            returns=self.is_return,
+            signers=self.trust.digest if self.is_return else self.files.digest,
             pack=pack,
             commit=self.commits.head(),
             reviewed=self.is_reviewed,
@@ -195,6 +215,7 @@ class Gate:
             incidents=[_signed(one) for one in incidents if not filed.closed(one.statement.id)],
             damaged=tuple(str(error) for error in (*damaged, *damaged_incidents)),
             withdrawn={one.digest: one.reason for one in filed.withdrawn().values()} | self.records.withdrawn(),
+            quarantined=self.records.quarantined(),
         )
 
     def _bases(self, digests: set[str]) -> dict[str, Surface]:

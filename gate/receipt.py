@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,10 +55,14 @@ def this_run() -> Run:
         parent, command = processes[pid]
         if Path(command).name == "pulumi":
             partial = any(map(PARTIAL.fullmatch, _ps("-p", str(pid), "-o", "args=").split()))
-            # The process number and start, not the arguments: a person's message may stand there.
-            return Run(id=f"{pid} {_started(pid)}", partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
+            return Run(id=run_of(pid), partial=partial or not PARTIAL_OPTIONS.isdisjoint(os.environ))
         pid = parent
     raise ReceiptError("the engine's process was not found above the policy pack's")
+
+
+def run_of(pid: int) -> str:
+    """The run of an engine's process: its number and start, not its arguments, where a person's message may stand."""
+    return f"{pid} {_started(pid)}"
 
 
 def _started(pid: int) -> str:
@@ -80,6 +84,10 @@ def _ps(*arguments: str) -> str:
     return done.stdout
 
 
+def content_digest(surface: str, functions: Sequence[str]) -> str:
+    return digest({"surface": surface, "functions": list(functions)})
+
+
 def program_digest(folder: Path, stack: str) -> str:
     """Changes with the program, the gate, the stack's config and the locked packages.
 
@@ -89,14 +97,15 @@ def program_digest(folder: Path, stack: str) -> str:
     Raises: ReceiptError.
     """
     hashed = hashlib.sha256()
-    for file in _program_files(folder, stack):
+    for file in program_files(folder, stack):
         hashed.update(
             f"{file.relative_to(folder).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
         )
     return hashed.hexdigest()
 
 
-def _program_files(folder: Path, stack: str) -> Iterator[Path]:
+def program_files(folder: Path, stack: str) -> Iterator[Path]:
+    """Raises: ReceiptError where a folder is a link: what is behind it can change unseen."""
     named = [folder / name for name in (*PROGRAM_FILES, f"Pulumi.{stack}.yaml")]
     for place, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(name for name in folders if name not in NO_PROGRAM and not name.startswith("."))
@@ -142,6 +151,11 @@ class Receipt:
     def release(self) -> str:
         """What a hotfix is approved by: the whole program and the content of the functions."""
         return digest({"program": self.program, "functions": list(self.functions)})
+
+    @property
+    def content(self) -> str:
+        """What stands when this is applied, whatever program makes it: surface and content of the functions."""
+        return content_digest(self.surface.digest, self.functions)
 
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the store holds: which surface is live, which were applied before, and the signers that are in force."""
+"""What the store holds: which surface is live, which were applied before, the signers in force, the quarantine."""
 
 import json
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from gate.surface import Surface, SurfaceError
 LIVE = "live.json"
 TRUST = "trust.json"
 WITHDRAWN = "withdrawn.json"
+QUARANTINE = "quarantine.json"
 
 Record = TypeVar("Record")
 
@@ -40,6 +41,16 @@ class TrustRoot:
 
     signers: Digest
     signers_commit: Commit
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """A version that a rollback left: what it brought is refused until somebody unblocks it."""
+
+    version: int
+    reason: str
+    by: str
     at: datetime
 
 
@@ -99,6 +110,19 @@ class Records:
     def withdraw(self, digest: str, reason: str) -> None:
         content = self.withdrawn() | {digest: reason}
         self.store.put(WITHDRAWN, json.dumps(content, sort_keys=True).encode())
+
+    def quarantined(self) -> dict[str, Quarantined]:
+        """By the digest of the content: surface and functions, whatever program would bring them."""
+        return self._get(QUARANTINE, dict[str, Quarantined]) or {}
+
+    def quarantine(self, content: str, entry: Quarantined) -> None:
+        self._put_quarantine(self.quarantined() | {content: entry})
+
+    def unblock(self, content: str) -> None:
+        self._put_quarantine({one: entry for one, entry in self.quarantined().items() if one != content})
+
+    def _put_quarantine(self, entries: dict[str, Quarantined]) -> None:
+        self.store.put(QUARANTINE, TypeAdapter(dict[str, Quarantined]).dump_json(entries))
 
     def _get(self, name: str, kind: type[Record]) -> Record | None:
         content = self.store.get(name)

@@ -98,7 +98,13 @@ def look(stack: Stack, engine: Engine) -> Look:
 
 def looked(gate: Gate, receipt: Receipt, deployed: Surface) -> Look:
     """Raises: what `judged` catches."""
-    change = gate.change(surface=receipt.surface, state=deployed, release=receipt.release, pack=pack_version())
+    change = gate.change(
+        surface=receipt.surface,
+        state=deployed,
+        release=receipt.release,
+        functions=receipt.functions,
+        pack=pack_version(),
+    )
     return Look(gate=gate, receipt=receipt, change=change, known=gate.known(receipt.surface))
 
 

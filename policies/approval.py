@@ -22,6 +22,8 @@ from gate.receipt import Receipt, program_digest, this_run
 from gate.records import Applied
 from gate.state import State, read
 from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, identities, stable_urn
+from releases.source import archive, digest_of
+from releases.versions import Operation, Version, Versions, who
 
 
 class Denied(Exception):  # noqa: N818 - an outcome, not an error
@@ -125,7 +127,13 @@ class ApprovalGate:
 
     def _judge(self, receipt: Receipt, deployed: Surface) -> Verdict:
         surface = receipt.surface
-        change = self._gate.change(surface=surface, state=deployed, release=receipt.release, pack=self._pack)
+        change = self._gate.change(
+            surface=surface,
+            state=deployed,
+            release=receipt.release,
+            functions=receipt.functions,
+            pack=self._pack,
+        )
         known = self._gate.known(surface)
         verdict = decide(change, known)
         if not verdict.allowed:
@@ -190,8 +198,8 @@ class ApprovalGate:
         if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != set(surface.resources):
             raise Denied("the program registered other resources in the update than in the preview")
         change, known = self._judged
-        # Neither a program that nobody merged nor an emergency brings other signers into force.
-        brings_signers = change.reviewed and self._verdict.kind is not Kind.EMERGENCY
+        # Neither a program that nobody merged, nor one of before, nor an emergency brings other signers into force.
+        brings_signers = change.reviewed and not change.returns and self._verdict.kind is not Kind.EMERGENCY
         with _closed():
             self._gate.records.write(
                 Applied(
@@ -206,6 +214,27 @@ class ApprovalGate:
                 surface,
                 self._gate.files.as_bytes() if brings_signers else None,
             )
+            self._keep(self._receipt)
+
+    def _keep(self, receipt: Receipt) -> None:
+        """As a version that can be brought back."""
+        gate = self._gate
+        source = archive(gate.root, gate.stack)
+        Versions(gate.records.store).add(
+            Version(
+                number=0,
+                at=datetime.now(UTC),
+                by=who(gate.environment),
+                surface=receipt.surface.digest,
+                functions=receipt.functions,
+                program=receipt.program,
+                source=digest_of(source),
+                commit=gate.commits.head(),
+                dirty=not gate.is_return and gate.commits.is_dirty(),
+                operation=Operation.of_environment(gate.environment),
+            ),
+            source,
+        )
 
     def _refuse_pending(self, state: State) -> None:
         if state.pending:

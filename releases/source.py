@@ -1,0 +1,72 @@
+"""A release's source as one archive: what the engine needs to bring it back without the git host.
+
+The program, the functions, the stack's config and the lock of the packages. What is always the present's stays out:
+signers and approvals, secret values. Migrations come along to be compared, never to be undone.
+"""
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from gate.receipt import program_files
+
+FUNCTIONS = "supabase"
+FILES = ("pyproject.toml",)
+LEFT_OUT = frozenset({"node_modules", "__pycache__"})
+MODE = 0o644
+
+
+class SourceDamagedError(Exception):
+    """An archive that is not what its digest says, or holds what no release has."""
+
+
+def files(folder: Path, stack: str) -> Iterator[Path]:
+    """What a release consists of.
+
+    Raises: gate.receipt.ReceiptError.
+    """
+    found = {*program_files(folder, stack), *(folder / name for name in FILES), *_functions(folder / FUNCTIONS)}
+    return (file for file in sorted(found) if file.is_file())
+
+
+def _functions(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        parts = file.relative_to(folder).parts
+        if not any(part.startswith(".") or part in LEFT_OUT for part in parts) and not file.is_symlink():
+            yield file
+
+
+def digest_of(archive: bytes) -> str:
+    return hashlib.sha256(archive).hexdigest()
+
+
+def archive(folder: Path, stack: str) -> bytes:
+    """A tar.gz, byte for byte the same for the same source."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for file in files(folder, stack):
+            content = file.read_bytes()
+            entry = tarfile.TarInfo(file.relative_to(folder).as_posix())
+            entry.size, entry.mode = len(content), MODE
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def unpack(packed: bytes, digest: str, folder: Path) -> None:
+    """Into an empty folder.
+
+    Raises: SourceDamagedError.
+    """
+    if digest_of(packed) != digest:
+        raise SourceDamagedError(f"the release's archive {digest[:12]} is damaged: its content has another digest")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise SourceDamagedError(f"the release's archive {digest[:12]} can't be unpacked: {error}") from error

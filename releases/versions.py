@@ -1,0 +1,148 @@
+"""The release store: each applied release gets a number once, and keeps its source and its verification.
+
+Beside the gate's records, in the engine's backend. The policy pack writes a version in the moment that its update has
+succeeded, so that a plain `pulumi up` is a version like any other. Numbers are given by conditional writes and never by
+position; nothing takes one back. Like the records, it approves nothing: a rollback is judged as any change.
+"""
+
+import getpass
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from gate.receipt import content_digest
+from gate.records import Commit, Digest
+from gate.store import Store, StoreError
+
+LATEST = "latest.json"
+OPERATION = "PF_OPERATION"  # hands it from `pf` to the policy pack
+
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What `pf` was asked for when it ran the update; a plain `pulumi up` has none."""
+
+    id: str  # its report's
+    kind: str  # deployment, hotfix, rollback, emergency rollback
+    message: str = ""
+    reason: str = ""
+    target: int | None = None  # of a rollback
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> "Operation | None":
+        """Raises: StoreError."""
+        text = environment.get(OPERATION)
+        if not text:
+            return None
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            raise StoreError(f"{OPERATION} is not as `pf` sets it; unset it") from error
+
+    def as_environment(self) -> dict[str, str]:
+        return {OPERATION: TypeAdapter(Operation).dump_json(self).decode()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A release that was applied as a whole."""
+
+    number: int
+    at: datetime
+    by: str
+    surface: Digest
+    functions: tuple[str, ...]  # a line a function, as the engine's triggers have it
+    program: Digest
+    source: Digest  # of the archive
+    commit: Commit = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
+    operation: Operation | None = None
+
+    @property
+    def content(self) -> str:
+        """What stood when it was applied, whatever program made it."""
+        return content_digest(self.surface, self.functions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether a version was seen to work; withdrawn when the watch after it breaks a threshold."""
+
+    good: bool
+    at: datetime
+    by: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Typed reading and writing. What can't be read counts as damage, never as absent."""
+
+    store: Store
+
+    def latest(self) -> Version | None:
+        """The one that is live: the last that was applied as a whole."""
+        hint = self._get(LATEST, int) or 0
+        found = self.get(hint) if hint else None
+        if hint and found is None:
+            raise StoreError(f"versions/{hint}.json is missing from the release store: restore it from a backup")
+        # Whoever wrote a version may have died before writing the hint.
+        while following := self.get(hint + 1):
+            found, hint = following, hint + 1
+        return found
+
+    def get(self, number: int) -> Version | None:
+        return self._get(f"versions/{number}.json", Version)
+
+    def newest_first(self) -> Iterator[Version]:
+        version = self.latest()
+        while version:
+            yield version
+            version = self.get(version.number - 1) if version.number > 1 else None
+
+    def add(self, version: Version, source: bytes) -> Version:
+        """Under the next free number, unless the latest is the same release: then that one stands on."""
+        latest = self.latest()
+        if latest and (latest.content, latest.source) == (version.content, version.source):
+            return latest
+        self.store.put_new(f"sources/{version.source}.tar.gz", source)
+        number = latest.number + 1 if latest else 1
+        while True:
+            numbered = replace(version, number=number)
+            if self.store.put_new(f"versions/{number}.json", TypeAdapter(Version).dump_json(numbered)):
+                break
+            number += 1
+        self.store.put(LATEST, str(number).encode())
+        return numbered
+
+    def source(self, version: Version) -> bytes:
+        content = self.store.get(f"sources/{version.source}.tar.gz")
+        if content is None:
+            raise StoreError(f"the source of version {version.number} is missing from the release store")
+        return content
+
+    def verification(self, number: int) -> Verification | None:
+        return self._get(f"verified/{number}.json", Verification)
+
+    def verify(self, number: int, verification: Verification) -> None:
+        self.store.put(f"verified/{number}.json", TypeAdapter(Verification).dump_json(verification))
+
+    def _get(self, name: str, kind: type[Model]) -> Model | None:
+        content = self.store.get(name)
+        if content is None:
+            return None
+        try:
+            return TypeAdapter(kind).validate_json(content)
+        except ValidationError as error:
+            raise StoreError(f"{name} in the release store is damaged: restore it from a backup ({error})") from error
+
+
+def who(environment: Mapping[str, str]) -> str:
+    """The person, or the one who started the CI job, and the machine."""
+    return f"{environment.get('GITHUB_ACTOR') or getpass.getuser()}@{socket.gethostname()}"
