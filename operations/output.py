@@ -34,7 +34,7 @@ def show_health(report: HealthReport) -> None:
     words = Text.assemble(
         f"{report.stack}: ", (report.status, COLOURS[report.status]), f" ({count}, {report.seconds:.1f} s)"
     )
-    show(table(("part", "state", "ms", "what it said"), rows, right="ms"), "", words)
+    show(table(("part", "state", "ms", "what it said"), rows, right=("ms",)), "", words)
 
 
 def show_approvals(found: "Approvals") -> None:

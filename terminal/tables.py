@@ -1,7 +1,7 @@
 """Tables as wide as the terminal; colour only where it is wanted."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -28,18 +28,20 @@ def show(*parts: RenderableType) -> None:
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Text | str]], right: str = "") -> RenderableType:
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[Text | str]], right: Collection[str] = (), below: int = 0
+) -> RenderableType:
     """No word is broken that fits. Where a row doesn't fit into the width, its last columns stand below, indented.
 
-    `right` names the column that is set to the right.
+    `right` names the columns that are set to the right; so many of the last stand `below` even where they would fit.
     """
     width = console().width
     lines = [[Text(column, "bold") for column in columns]]
     lines += [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     words, whole = _widths(lines, str.split), _widths(lines, str.splitlines)
-    if _line(words) <= width:
+    if not below and _line(words) <= width:
         return _grid(columns, lines, _shares(words, whole, width), right)
-    leading = next(count for count in range(len(whole), -1, -1) if _line(whole[:count]) <= width)
+    leading = next(count for count in range(len(whole) - below, -1, -1) if _line(whole[:count]) <= width)
     return Group(
         *(
             part
@@ -70,10 +72,12 @@ def _shares(words: Sequence[int], whole: Sequence[int], width: int) -> list[int]
     return shares
 
 
-def _grid(columns: Sequence[str], lines: Sequence[Sequence[Text]], widths: Sequence[int], right: str) -> Table:
+def _grid(
+    columns: Sequence[str], lines: Sequence[Sequence[Text]], widths: Sequence[int], right: Collection[str]
+) -> Table:
     grid = Table.grid(padding=(0, GAP, 0, 0))
     for column, width in zip(columns, widths, strict=True):
-        grid.add_column(width=width, justify="right" if column == right else "left", overflow="fold")
+        grid.add_column(width=width, justify="right" if column in right else "left", overflow="fold")
     for line in lines:
         grid.add_row(*line)
     return grid

@@ -16,7 +16,7 @@ def test_no_word_is_broken_and_no_line_too_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    show(table(("part", "state", "ms", "what it said"), ROWS, right="ms"))
+    show(table(("part", "state", "ms", "what it said"), ROWS, right=("ms",)))
     shown = capsys.readouterr().out
     assert {"alias/parker-flight-general-sandbox,", "create-payment-method", "365"} <= set(shown.split())
     lines = shown.splitlines()
