@@ -3,18 +3,26 @@
 Times are UTC, durations seconds, latencies milliseconds.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 # Sorts by time, and names the file: `<kind>-report-<id>.json`.
-ReportId = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z$")]
+ID = r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z"
+ReportId = Annotated[str, StringConstraints(pattern=rf"^{ID}$")]
+
+
+def report_id(at: datetime) -> ReportId:
+    """To the millisecond."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03}Z"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What a newer `pf` has added to this schema version doesn't hinder an older one, nor whoever reads by the schema.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Kind(StrEnum):
@@ -35,7 +43,7 @@ class Step(_Model):
     """One thing that was done, in order. `detail` is for people."""
 
     name: str
-    started_at: datetime
+    started_at: AwareDatetime
     seconds: float
     result: Result
     detail: str = ""
@@ -115,8 +123,8 @@ class OperationReport(_Model):
     id: ReportId
     stack: str
     environment: str
-    started_at: datetime
-    ended_at: datetime
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
     seconds: float
     who: str
     host: str
