@@ -1,6 +1,6 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint functions shell rows bench format
+.PHONY: help setup up down test lint functions shell rows bench schema format
 
 PYTHON_FOLDERS := __main__.py settings.py components gate operations policies releases reports sandbox terminal toolchain tests
 
@@ -37,6 +37,9 @@ rows: setup ## each requirement with the tests and commands that prove it
 
 bench: setup ## measured speed beside a floor of direct calls, and where the time goes
 	@.venv/bin/python -m tests.bench
+
+schema: setup ## write docs/schemas from the models of reports
+	@.venv/bin/python -m reports.schema
 
 format: setup ## format and mend what ruff can mend
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
