@@ -304,6 +304,56 @@ def withdraw(
         _say(f"withdrawn: {take_back(_load(stack, ()), digest, reason=reason, by=getpass.getuser())}")
 
 
+@app.command(
+    short_help="What was done: reports of deployments and rollbacks.",
+    epilog="Exit codes: 0 shown; 3 refused (no such report, a store that doesn't answer), 4 failed on the way, "
+    "64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def report(
+    which: Annotated[
+        str | None, typer.Argument(metavar="latest|ID", help="Show this one; the beginning of an id will do.")
+    ] = None,
+    stack: StackOption = None,
+    limit: Annotated[int, typer.Option(help="How many to list.", min=1)] = 10,
+    as_json: JsonOption = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as one HTML page, over no file.")] = None,
+) -> None:
+    """List the last reports, the newest first, or show one of them. Changes nothing.
+
+    Examples: pf report; pf report latest; pf report 20261125T0040 --html rollback.html
+    """
+    with _verb():
+        from operations.report import report as ask
+        from operations.report import reports, write_page
+
+        if html and (as_json or not which):
+            raise OperationError("--html goes with one report", "./pf report latest --html FILE", ExitCode.USAGE)
+        loaded = _load(stack, ())
+        if not which:
+            listed = reports(loaded, limit)
+            if as_json:
+                import json
+
+                print(json.dumps([one.model_dump(mode="json") for one in listed], indent=2))
+            elif listed:
+                from operations.report_text import show_reports
+
+                show_reports(listed)
+            else:
+                _say(f"no report of {loaded.name} yet")
+            return
+        found = ask(loaded, which)
+        if as_json:
+            print(found.model_dump_json(indent=2, ensure_ascii=True))
+        elif html:
+            write_page(found, html)
+            _say(f"written: {html}")
+        else:
+            from operations.report_text import show_report
+
+            show_report(found)
+
+
 incident = typer.Typer(
     help="An emergency: the incident commander's word takes the place of approvals.",
     short_help="Open, end or list incidents.",

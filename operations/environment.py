@@ -60,6 +60,7 @@ class Environment(BaseModel):
     pf_loaded: str = Field(default="", description="whose environment `pf env` gave this shell")
     pf_cache: str = Field(default="", description="the machine's cache for built tools")
     pf_approvals: str = Field(default="", description="the folder of signers and approvals")
+    pf_reports: str = Field(default="", description="where reports are kept")
     pf_emergency: str = Field(default="", description="whether an open incident takes the place of approvals")
     github_actor: str = Field(default="", description="who started the CI job")
     pulumi_option_policy_pack: str = Field(default="", description="the policy pack")
