@@ -124,6 +124,7 @@ class Settings(BaseModel):
     notification_emails: Annotated[NotificationEmails, BeforeValidator(_from_json)] = NotificationEmails()
     contacts: Annotated[dict[str, Contact], BeforeValidator(_from_json)]
     log_retention_days: int = 365
+    watch_minutes: int = Field(default=15, ge=0, le=240)
     protected_branch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]*$")] = ""
     business_hours: Annotated[Hours, BeforeValidator(_from_json)] = Hours()
     aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(alias="aws:region")
@@ -197,6 +198,10 @@ class Settings(BaseModel):
     def site(self) -> Site:
         return Site(environment=self.environment, account_id=self.aws_account_id, region=self.aws_region)
 
+    def watch_seconds(self, *, hotfix: bool) -> int:
+        """How long a deployment is watched; a hotfix, which fewer eyes have seen, twice as long."""
+        return self.watch_minutes * 60 * (2 if hotfix else 1)
+
     @property
     def role_arn(self) -> str:
         return self.site.role_arn
@@ -267,6 +272,7 @@ _EXAMPLES = {
     "parker-flight:existingKeyIds": "<key id>",
     "parker-flight:logRetentionDays": "365",
     "parker-flight:notificationEmails": "<address>",
+    "parker-flight:watchMinutes": "15",
     "parker-flight:protectedBranch": "origin/main",
     "aws:region": "us-east-1",
     "aws:allowedAccountIds": '["<12 digits>"]',

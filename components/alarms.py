@@ -11,8 +11,7 @@ from enum import StrEnum
 import pulumi
 import pulumi_aws as aws
 
-from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Site
-from components.notifications import Severity
+from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Severity, Site
 
 RUNBOOK = re.compile(r"docs/runbook\.md#[a-z0-9-]+")
 FAILING_PERCENT = 5.0  # M4, M6

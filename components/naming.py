@@ -5,6 +5,7 @@ Imports nothing of Pulumi: `settings` and the operations tool use it too.
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 APPLICATION = "parker-flight"
 
@@ -32,6 +33,14 @@ DATA_CLASSES = (GENERAL, PII, PAYMENT)
 
 METRICS_KMS = "ParkerFlight/KMS"
 METRICS_FUNCTIONS = "ParkerFlight/Functions"
+
+
+class Severity(StrEnum):
+    """How bad it is: `critical` wakes somebody, `warning` waits for the morning, `info` is for the record."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,21 +6,12 @@ that says "a key is disabled" must not need one of the three data keys to be del
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pulumi
 import pulumi_aws as aws
 
-from components.naming import Site
+from components.naming import Severity, Site
 from components.policy_document import document
-
-
-class Severity(StrEnum):
-    """How bad it is: `critical` wakes somebody, `warning` waits for the morning, `info` is for the record."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    INFO = "info"
 
 
 @dataclass(frozen=True, kw_only=True)

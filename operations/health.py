@@ -7,8 +7,8 @@ asked. The stack is as bad as its worst part.
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -31,6 +31,7 @@ NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS")
 DEADLINE_SECONDS = 4.3  # an answer in under 5 s, with Python's own start
 SLOW_SECONDS = 2.0  # M7
 PROBED_TABLE = "payment_methods"
+NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 class Status(StrEnum):
@@ -90,6 +91,9 @@ class Answer:
     status: Status
     detail: str
     release: str = ""
+    answered: bool = True
+    blind: bool = False  # the fault may as well be ours: no connection, or our own key is not accepted
+    purposes: Mapping[str, PurposeCheck] = field(default_factory=dict[str, PurposeCheck])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +171,7 @@ class Probes:
         except httpx.HTTPError as error:
             return self._unreachable(error)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_ANON_KEY"))
+            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_ANON_KEY"), blind=True)
         if answer.status_code != HTTPStatus.OK:
             return Answer(status=Status.DOWN, detail=f"answered {answer.status_code} to a select on {PROBED_TABLE}")
         return Answer(status=Status.HEALTHY, detail=f"select on {PROBED_TABLE}")
@@ -182,7 +186,7 @@ class Probes:
         except httpx.HTTPError as error:
             return self._unreachable(error)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_SERVICE_ROLE_KEY"))
+            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_SERVICE_ROLE_KEY"), blind=True)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return Answer(status=Status.DOWN, detail=f"not deployed: {self._deploy}")
         try:
@@ -196,9 +200,15 @@ class Probes:
                 status=Status.DOWN,
                 detail=f"encryption fails under {', '.join(failed) or 'every purpose'}{answered}",
                 release=said.release,
+                purposes=said.checks,
             )
         trips = ", ".join(f"{purpose} {check.latency_ms or 0:.0f} ms" for purpose, check in sorted(said.checks.items()))
-        return Answer(status=Status.HEALTHY, detail=f"release {said.release}: {trips}", release=said.release)
+        return Answer(
+            status=Status.HEALTHY,
+            detail=f"release {said.release}: {trips}",
+            release=said.release,
+            purposes=said.checks,
+        )
 
     def key(self, data_class: DataClass) -> Answer:
         from operations.aws import CURES, AwsError, code_of
@@ -240,9 +250,11 @@ class Probes:
 
     def _unreachable(self, error: httpx.HTTPError) -> Answer:
         if isinstance(error, httpx.TimeoutException):
-            return Answer(status=Status.DOWN, detail=f"no answer after {self.seconds:.1f} s")
-        hint = f"; {self.stack.start_hint}" if self.stack.start_hint else ""
-        return Answer(status=Status.DOWN, detail=f"{type(error).__name__} at {self.stack.gateway_url}{hint}")
+            detail = f"no answer after {self.seconds:.1f} s"
+        else:
+            hint = f"; {self.stack.start_hint}" if self.stack.start_hint else ""
+            detail = f"{type(error).__name__} at {self.stack.gateway_url}{hint}"
+        return Answer(status=Status.DOWN, detail=detail, answered=False, blind=isinstance(error, NOT_CONNECTED))
 
 
 def _service(service: ServiceHealth | None, words: str) -> Answer:

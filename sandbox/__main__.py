@@ -1,5 +1,6 @@
 """`./pf sandbox`: AWS, Supabase and PostgreSQL on this machine."""
 
+import json
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from sandbox import aws_limits, lifecycle, people, supabase
+from sandbox import aws_limits, inbox, lifecycle, people, supabase
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
 from terminal.streams import OutputError, open_output
@@ -89,6 +90,23 @@ def logs() -> None:
     for log in sorted(state.sandbox.glob("*/*.log")):
         typer.echo(f"==> {log}")
         typer.echo("\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
+
+
+@app.command("inbox")
+def show_inbox(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """What subscribers of the notifications have received, the newest last. Nothing is really sent from here."""
+    messages = inbox.read(State.here().sandbox / "aws" / inbox.INBOX)
+    if as_json:
+        typer.echo(json.dumps([message.model_dump(mode="json") for message in messages], indent=2))
+        return
+    for message in messages:
+        typer.echo(
+            f"{message.time:%Y-%m-%d %H:%M:%S}  {message.topic}\n{message.subject}\n\n{message.message.strip()}\n"
+        )
+    if not messages:
+        say("nothing has been sent")
 
 
 @app.command()

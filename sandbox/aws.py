@@ -1,6 +1,7 @@
 """AWS on this machine: the moto server, with a request log and the few answers that moto gets wrong.
 
-`python -m sandbox.aws --port PORT --log FILE`. Everything is kept in memory and is gone when the process ends.
+`python -m sandbox.aws --port PORT --log FILE --inbox FILE`. Everything is kept in memory and is gone when the process
+ends; what was published to topics stands in the inbox.
 """
 
 import argparse
@@ -15,7 +16,10 @@ from urllib.parse import parse_qs
 from moto.backends import get_backend
 from moto.kms.responses import KmsResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sns.models import Topic
 from werkzeug.serving import make_server
+
+from sandbox import inbox
 
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
 
@@ -84,8 +88,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="sandbox.aws")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--inbox", type=Path, required=True)
     arguments = parser.parse_args()
     remember_rotation_period(KmsResponse)
+    inbox.keep(Topic, arguments.inbox)
     app = RequestLog(DomainDispatcherApplication(create_backend_app), arguments.log)
     server = make_server("127.0.0.1", arguments.port, app, threaded=True, request_handler=MotoRequestHandler)
     server.serve_forever()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox import database, environment, people
+from sandbox.inbox import INBOX
 from sandbox.processes import Server, end_all
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
@@ -35,7 +36,7 @@ def servers(state: State) -> dict[str, Server]:
         "aws": Server(
             name="aws",
             module="sandbox.aws",
-            arguments=("--log", str(aws / "requests.jsonl")),
+            arguments=("--log", str(aws / "requests.jsonl"), "--inbox", str(aws / INBOX)),
             port=state.ports["aws"],
             ready_path="/moto-api/",
             log=aws / "server.log",

@@ -12,9 +12,9 @@ GAP = 2  # blanks between columns
 INDENT = 2
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Where NO_COLOR is set nothing is bold either."""
-    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto", stderr=stderr)
 
 
 def show(*parts: RenderableType) -> None:

@@ -12,8 +12,8 @@ from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import Function, Release
-from components.naming import APPLICATION, DATA_CLASSES, PAYMENT, NameTooLongError, Site
-from components.notifications import Notifications, NotificationsArgs, Severity
+from components.naming import APPLICATION, DATA_CLASSES, PAYMENT, NameTooLongError, Severity, Site
+from components.notifications import Notifications, NotificationsArgs
 from components.operations_log import OperationsLog, OperationsLogArgs
 from tests.components.recording import Recording, Registered, record
 

@@ -104,6 +104,16 @@ def refusal(changes: dict[str, Any]) -> str:
             "\n    parker-flight:logRetentionDays: 365",
         ),
         (
+            {"parker-flight:watchMinutes": 241},
+            "less than or equal to 240",
+            "\n    parker-flight:watchMinutes: 15",
+        ),
+        (
+            {"parker-flight:watchMinutes": -1},
+            "greater than or equal to 0",
+            "\n    parker-flight:watchMinutes: 15",
+        ),
+        (
             {"parker-flight:existingKeyIds": {"general": "alias/mine"}},
             'parker-flight:existingKeyIds.general is "alias/mine"',
             "\n    general: <key id>",
@@ -205,6 +215,13 @@ def test_an_unknown_stack_names_those_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.sandbox.yaml").touch()
     with pytest.raises(SettingsError, match="no stack 'staging'; there is: sandbox"):
         Settings.from_file("staging", tmp_path)
+
+
+@pytest.mark.rows("D3")
+def test_a_deployment_is_watched_for_15_minutes_and_a_hotfix_for_30() -> None:
+    settings = Settings.from_config(GOOD, "staging")
+    assert settings.watch_seconds(hotfix=False) == 15 * 60
+    assert settings.watch_seconds(hotfix=True) == 30 * 60
 
 
 def test_the_derived_names_are_those_of_the_requirements() -> None:

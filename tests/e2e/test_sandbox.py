@@ -1,5 +1,7 @@
 """The sandbox as its user meets it: up, status, a crash, down."""
 
+import json
+
 import psutil
 import pytest
 
@@ -32,6 +34,18 @@ def test_status_lists_what_is_not_simulated(checkout: Checkout) -> None:
     shown = checkout.pf("sandbox", "status").stdout
     assert "running" in shown
     assert "alarms keep the state" in shown
+
+
+@pytest.mark.rows("M8")
+def test_the_inbox_shows_what_was_published_the_newest_last(checkout: Checkout) -> None:
+    topic = "parker-flight-sandbox-info"
+    for text in ("first", "second"):
+        arn = f"arn:aws:sns:us-east-1:123456789012:{topic}"
+        checkout.aws("sns").publish(TopicArn=arn, Subject=f"the {text}", Message=f"{text}\u2028message")
+    newest = json.loads(checkout.pf("sandbox", "inbox", "--json").stdout)[-2:]
+    assert [(one["topic"], one["subject"]) for one in newest] == [(topic, "the first"), (topic, "the second")]
+    shown = checkout.pf("sandbox", "inbox").stdout
+    assert shown.index("the first") < shown.index("the second")
 
 
 def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:

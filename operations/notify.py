@@ -1,0 +1,64 @@
+"""Tells the stack's subscribers what a deployment or a rollback did, by its topics. Never stops what it tells of."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+from components.naming import Severity
+from operations.output import say
+from operations.stack import Stack
+
+LONGEST_SUBJECT = 99  # SNS wants fewer than 100, and mail ASCII
+# A rollback has 10 s in all (P5), and doesn't spend them on telling.
+SECONDS = 2.0
+ATTEMPTS = 2
+
+
+class Event(Enum):
+    """What happened, in the subject's words, and who hears of it."""
+
+    DEPLOYMENT_STARTED = ("deployment started", Severity.INFO)
+    DEPLOYMENT_SUCCEEDED = ("deployment succeeded", Severity.INFO)
+    DEPLOYMENT_FAILED = ("deployment failed", Severity.INFO)
+    DEPLOYMENT_ROLLED_BACK = ("deployment rolled back", Severity.INFO)
+    ROLLBACK_STARTED = ("rollback started", Severity.INFO)
+    ROLLBACK_SUCCEEDED = ("rollback succeeded", Severity.INFO)
+    ROLLBACK_FAILED = ("rollback failed", Severity.CRITICAL)
+    UNREADABLE = ("deployment can't be watched", Severity.CRITICAL)
+
+    def __init__(self, words: str, severity: Severity) -> None:
+        self.words = words
+        self.severity = severity
+
+
+def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | None = None) -> str | None:
+    """`text` is for people and stands first, `facts` are for machines. What went wrong, if it couldn't be sent."""
+    from operations.aws import Aws, AwsError, code_of, explained
+
+    topic = stack.settings.site.topic(event.severity)
+    try:
+        Aws(stack, seconds=SECONDS, attempts=ATTEMPTS).sns.publish(
+            TopicArn=stack.settings.site.arn("sns", topic),
+            Subject=subject(stack.name, event, text),
+            Message=message(stack, event, text, facts or {}),
+        )
+    except AwsError as error:
+        if event is Event.DEPLOYMENT_STARTED and code_of(error) == "NotFound":
+            return None  # the first deployment makes the topic: there is nobody yet to hear
+        problem = explained(error, stack, f"telling {topic} of the {event.words.partition(' ')[0]}")
+        say(f"warning: {problem}")
+        return problem.message
+    return None
+
+
+def subject(stack: str, event: Event, text: str) -> str:
+    """`Parker Flight production: rollback failed - ` and how the text begins, in what SNS accepts as a subject."""
+    whole = f"Parker Flight {stack}: {event.words} - {text}"
+    line = re.sub(r"[^ -~]+", "?", " ".join(whole.split()))
+    return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 3]}..."
+
+
+def message(stack: Stack, event: Event, text: str, facts: Mapping[str, object]) -> str:
+    head = {"stack": stack.name, "environment": stack.settings.environment, "event": event.name.lower()}
+    return f"{text}\n\n{json.dumps({**head, **facts}, indent=2, default=str)}\n"
