@@ -47,6 +47,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 KeyOption = Annotated[
     Path | None, typer.Option(help="Your SSH key, private or public with an agent.  [default: ~/.ssh/id_ed25519]")
 ]
+WatchOption = Annotated[
+    str, typer.Option("--watch", metavar="TIME", help="How long it is watched, like 90s or 5m.  [default: the setting]")
+]
+WaitOption = Annotated[
+    str, typer.Option("--wait", metavar="TIME", help="Wait that long for another update to end, like 5m.")
+]
 ConfirmOption = Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")]
 
 # Set once a verb is at work: an exit code 2 before that is wrong usage, after it a stack that is down.
@@ -156,28 +162,47 @@ def preview(
         _end(report.outcome.code)
 
 
-@app.command(short_help="Bring the stack to what the source says, and check it.", epilog=EXIT_CODES)
+@app.command(short_help="Bring the stack to what the source says, verify it, watch it.", epilog=EXIT_CODES)
 def deploy(
     stack: StackOption = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="What it brings, for the history.")] = "",
+    hotfix: Annotated[
+        bool, typer.Option("--hotfix", help="From a hotfix branch: needs a --reason, is watched twice as long.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for a hotfix or an emergency.")] = "",
     emergency: Annotated[
         bool, typer.Option("--emergency", help="An open incident takes the place of approvals: pf incident open.")
     ] = False,
+    watch: WatchOption = "",
+    wait: WaitOption = "0s",
 ) -> None:
-    """Bring the stack to what the source says, and check it: one command, from nothing or from any state.
+    """Bring the stack to what the source says, verify it, and watch it: one command, from nothing or from any state.
 
     Looks first (settings, tools, account, project, functions), finishes what an interrupted update left, previews and
-    updates, gives the functions their access key, and ends with the health of every part. Ctrl-C once ends it cleanly.
+    updates, gives the functions their access key, and asks every part how it is. What has become unwell by it goes back
+    to the last verified version by itself, also when the watch afterwards sees it fail. A report says what was done.
 
-    Example: pf deploy --stack sandbox
+    Ctrl-C once ends it cleanly and says what state things are in.
+
+    Examples: pf deploy --stack sandbox; pf deploy --hotfix --reason "card numbers are cut off" --watch 5m
     """
     with _verb():
-        from operations.deploy import addresses
+        from operations.deploy import Request, addresses
         from operations.deploy import deploy as bring
+        from operations.durations import seconds_of
         from operations.output import show_health
         from operations.preflight import NEEDS
 
         loaded = _load(stack, NEEDS)
-        report = bring(loaded, emergency=emergency)
+        request = Request(
+            emergency=emergency,
+            hotfix=hotfix,
+            message=message,
+            reason=reason,
+            watch_seconds=seconds_of(watch, "--watch") if watch else loaded.settings.watch_seconds(hotfix=hotfix),
+            wait_seconds=seconds_of(wait, "--wait"),
+        )
+        report = bring(loaded, request)
         print()
         show_health(report)
         if report.unwell:
@@ -190,6 +215,74 @@ def deploy(
         else:
             print(f"\n{addresses(loaded)}")
         _end(report.status.code)
+
+
+@app.command(short_help="Bring a version back that was live before.", epilog=EXIT_CODES)
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; it goes into the history and the report.")] = "",
+    stack: StackOption = None,
+    version: Annotated[int | None, typer.Option("--version", help="Its number: pf history.", min=1)] = None,
+    target: Annotated[str, typer.Option("--target", metavar="COMMIT", help="The commit that it was made from.")] = "",
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="No preview; the incident commander's word instead of approvals.")
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="An incident commander's SSH key: opens the incident on the spot.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would do, by a real preview.")] = False,
+    wait: WaitOption = "0s",
+) -> None:
+    """Bring a version back that was live before: the newest verified one that is not live, unless you name another.
+
+    Its own program, functions and config run again, judged by today's policy pack; keys stay as they are. It lands as a
+    new version and is verified. The version that is left is refused from then on, until pf unblock.
+
+    Examples: pf rollback --reason "payments fail"; pf rollback --version 7 --dry-run
+    """
+    with _verb():
+        from operations.durations import seconds_of
+        from operations.rollback import Wish, planned
+        from operations.rollback import rollback as bring_back
+        from operations.stack import default_stack
+
+        name = stack or default_stack()
+        wish = Wish(
+            reason=reason,
+            number=version,
+            commit=target,
+            emergency=emergency,
+            key=key,
+            wait_seconds=seconds_of(wait, "--wait"),
+        )
+        if dry_run:
+            from operations.rollback_plan import show_plan
+
+            with planned(name, wish) as plan:
+                _end(show_plan(plan))
+        from operations.output import show_health
+
+        report = bring_back(name, wish)
+        print()
+        show_health(report)
+        _end(report.status.code)
+
+
+@app.command(short_help="Let a version that a rollback left be deployed again.", epilog=EXIT_CODES)
+def unblock(
+    version: Annotated[int, typer.Argument(help="Its number: pf history.", min=1)],
+    reason: Annotated[str, typer.Option(help="Why it may come back.")],
+    stack: StackOption = None,
+) -> None:
+    """Let a version that a rollback left be deployed again.
+
+    Example: pf unblock 8 --reason "the database was the cause, not the release"
+    """
+    with _verb():
+        from operations.stack import default_stack
+        from operations.unblock import unblock as lift
+
+        lift(stack or default_stack(), version, reason)
+        _say(f"version {version} may be deployed again")
 
 
 @app.command(short_help="Take the stack away, except its keys and their aliases.", epilog=EXIT_CODES)

@@ -1,83 +1,239 @@
-"""One deployment: look, finish what an interrupted one left, run the engine, give the functions their key, verify."""
+"""One deployment (D2): look, finish what an interrupted one left, update, verify, watch, or go back."""
 
-import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from gate.evidence import EMERGENCY
-from operations import access_key
-from operations.drift import functions_drift
-from operations.engine import Engine
+from operations.applying import functions_to_bring_back, hand_key_over, settle, stands, state_of, update
+from operations.conduct import WATCHING, conducted
+from operations.engine import Engine, EngineError
+from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
+from operations.journal import Journal
 from operations.key_guard import refuse_keys_to_be_deleted, refuse_stray_keys
+from operations.measure import measure
 from operations.output import say
-from operations.preflight import preflight
-from operations.recover import State, read_state, recover
+from operations.preflight import Preflight, preflight
+from operations.recover import read_state, recover
+from operations.releases import ReleaseStore, candidates, reading
+from operations.rollback import undo
 from operations.stack import Stack
+from operations.watch import Outcome, watch
+from releases.versions import Verification, Version
+from reports.models import Kind, Measurement, Result
 
-UP = ("up", "--yes", "--suppress-outputs")
-# A new access key and newly switched functions take a moment everywhere.
-SETTLE_SECONDS = 12.0
-SETTLE_INTERVAL_SECONDS = 0.5
+# What the program itself brings: another part that is unwell is no reason to take the program back.
+OURS = ("key ", "encrypt-data as a caller")
 
 
-def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
-    """Deploy, and judge what stands afterwards. `emergency`: an open incident takes the place of approvals."""
-    if emergency:
-        stack = replace(stack, variables={**stack.variables, EMERGENCY: "1"})
-    doing, left = "checking", "nothing has been changed"
-    try:
-        engine = Engine(stack)
-        say(f"checking {stack.name}: settings, tools, account, project, functions")
-        found = preflight(stack, engine)
-        refuse_stray_keys(stack, found.state)
-        doing, left = "opening the stack", "at most an empty stack has been made"
-        engine.select()
-        doing, left = "recovering", "the interrupted update is still to be recovered"
-        if recover(stack, engine, found.state):
-            say("recovered; deploying")
-        doing, left = "updating", "the engine has saved what it did"
-        engine.change(*UP, *_bring_back(stack, found.state))
-        doing, left = "handing the access key over", "all resources stand, the functions may lack their access key"
-        if access_key.ensure(stack):
-            say("the functions have a new access key")
-        doing, left = "verifying", "everything is deployed"
-        report = settle(stack, found.release)
-        if report.status is Status.HEALTHY:
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What an operator asked for. `emergency`: an open incident takes the place of approvals."""
+
+    emergency: bool = False
+    hotfix: bool = False
+    message: str = ""
+    reason: str = ""
+    watch_seconds: float = 0
+    wait_seconds: float = 0
+
+    @property
+    def kind(self) -> str:
+        return "emergency" if self.emergency else "hotfix" if self.hotfix else "deployment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """How things stood: what was unwell or slow already is not the deployment's doing."""
+
+    live: Version | None
+    unwell: frozenset[str] = frozenset()
+    measured: list[Measurement] = field(default_factory=list[Measurement])
+
+
+def deploy(stack: Stack, request: Request) -> HealthReport:
+    """Deploy, and judge what stands afterwards.
+
+    Raises: OperationError; what has been done by then is said, and stands in the report.
+    """
+    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    journal = Journal(
+        kind=Kind.DEPLOYMENT,
+        stack=stack.name,
+        environment=stack.settings.environment,
+        store=store.records.store,
+        message=request.message,
+        reason=request.reason,
+        benchmark="P4",
+    )
+    variables = {**stack.variables, **UNHIDES_THE_LOG, **journal.operation(request.kind).as_environment()}
+    if request.emergency:
+        variables[EMERGENCY] = "1"
+    stack = replace(stack, variables=variables)
+    with conducted(journal, stack):
+        engine = Engine(stack, wait=request.wait_seconds)
+        return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deployment:
+    stack: Stack
+    request: Request
+    store: ReleaseStore
+    journal: Journal
+    engine: Engine
+
+    def run(self) -> HealthReport:
+        journal = self.journal
+        with journal.step("looking", "nothing has been changed"):
+            found, before = self._look()
+        with journal.step("opening the stack", "at most an empty stack has been made"):
+            self.engine.select()
+        with journal.step("recovering", "the interrupted update is still to be recovered"):
+            if recover(self.stack, self.engine, found.state):
+                say("recovered; deploying")
+        try:
+            with journal.step("updating", "the engine has saved what it did"):
+                update(self.engine, journal, *functions_to_bring_back(self.stack, found.state))
+        except EngineError as error:
+            self._undo_what_broke_off(error, before)
+            raise
+        self._note_version()
+        with journal.step("handing the access key over", "all resources stand, the functions may lack their key"):
+            hand_key_over(self.stack)
+        with journal.step("verifying", "everything is deployed, and not yet verified"):
+            report = self._verify(found)
+        if broken := self._broken(report, before):
+            return self._take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)
+        if report.status is not Status.HEALTHY:
+            journal.why = f"unwell, as before: {', '.join(one.name for one in report.unwell)}"
             return report
-        doing, left = "repairing", "everything is deployed; what was changed by hand may not be"
-        say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
-        refuse_keys_to_be_deleted(stack, read_state(engine))
-        engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
-        engine.change(*UP)
-        return settle(stack, found.release)
-    except KeyboardInterrupt:
+        self._verified(good=True)
+        if before.measured:
+            with journal.step("measuring", "everything is deployed and verified"):
+                journal.before, journal.after = before.measured, measure(self.stack)
+        if self.request.watch_seconds:
+            return self._watch(before, report)
+        return report
+
+    def _look(self) -> tuple[Preflight, Before]:
+        say(f"checking {self.stack.name}: settings, tools, account, project, functions")
+        with reading():
+            live = self.store.versions.latest()
+        with ThreadPoolExecutor() as pool:
+            unwell = pool.submit(health, self.stack) if live else None
+            found = preflight(self.stack, self.engine)
+            refuse_stray_keys(self.stack, found.state)
+        self.journal.version_before = live.number if live else None
+        if unwell is None:
+            return found, Before(live=live)
+        return found, Before(
+            live=live,
+            unwell=frozenset(check.name for check in unwell.result().unwell),
+            measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
+        )
+
+    def _verify(self, found: Preflight) -> HealthReport:
+        report = settle(self.stack, found.release)
+        if report.status is not Status.HEALTHY:
+            say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
+            refuse_keys_to_be_deleted(self.stack, read_state(self.engine))
+            self.engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
+            update(self.engine, self.journal)
+            report = settle(self.stack, found.release)
+        self.journal.asked(report)
+        return report
+
+    def _note_version(self) -> None:
+        with reading():
+            made = self.store.versions.latest()
+        if made:
+            self.journal.version, self.journal.commit = made.number, made.commit
+
+    def _broken(self, report: HealthReport, before: Before) -> list[str]:
+        """The program's own parts that were well before."""
+        names = self.stack.release.functions.keys()
+        return [
+            one.name
+            for one in report.unwell
+            if (one.name in names or one.name.startswith(OURS)) and one.name not in before.unwell
+        ]
+
+    def _verified(self, *, good: bool, why: str = "") -> None:
+        self.journal.verified = good
+        if self.journal.version:
+            verification = Verification(good=good, at=datetime.now(UTC), by=self.journal.who, why=why)
+            with reading():
+                self.store.versions.verify(self.journal.version, verification)
+
+    def _take_back(self, why: str, before: Before, report: HealthReport) -> HealthReport:
+        """To the last version that was verified, if there is one and if what stands is still ours."""
+        self._verified(good=False, why=why)
+        self.journal.why = why
+        with reading():
+            stands_now = self.store.versions.latest()
+            left = stands_now.content if stands_now else ""
+            target = next(candidates(self.store, left), None)
+        if stands_now is None or stands_now.number != self.journal.version or before.live is None:
+            return report
+        if target is None:
+            say(f"{why}. No verified version is there to go back to")
+            return report
+        self._go_back(target, stands_now, why)
         raise OperationError(
-            f"interrupted while {doing}: {left}", f"Go on: ./pf deploy{stack.command}", ExitCode.INTERRUPTED
-        ) from None
+            f"{why}: version {target.number} has been brought back",
+            f"./pf report latest{self.stack.command} says what failed; mend it, then deploy again.",
+            ExitCode.FAILED,
+        )
 
+    def _undo_what_broke_off(self, error: EngineError, before: Before) -> None:
+        """An update that failed in the middle leaves the last version's parts mixed with its own."""
+        live = before.live
+        if live is None or error.code is not ExitCode.FAILED:
+            return
+        with self.journal.step("comparing", "an update broke off, and what stands is mixed"):
+            if stands(self.stack, live, state_of(self.stack)) and not functions_to_bring_back(
+                self.stack, read_state(self.engine)
+            ):
+                return
+        with reading():
+            target = next(candidates(self.store, ""), None)
+        if target:
+            self._go_back(target, live, f"the update failed in the middle: {error.message}")
 
-def _bring_back(stack: Stack, state: State) -> list[str]:
-    """Functions that were deleted or replaced beside Pulumi are deployed again, though their source is unchanged."""
-    drift = functions_drift(stack, state)
-    if not drift.functions:
-        return []
-    say(f"deleted or replaced beside Pulumi: {', '.join(drift.functions)}; deploying again")
-    return ["--replace", drift.urn]
+    def _go_back(self, target: Version, live: Version, why: str) -> None:
+        say(f"{why}. Going back to version {target.number}")
+        with self.journal.step("rolling back", "a rollback was under way"):
+            self.journal.result = Result.ROLLED_BACK
+            try:
+                undo(self.store, live, target, reason=why)
+            except OperationError:
+                self.journal.result = Result.FAILED
+                raise
 
+    def _watch(self, before: Before, report: HealthReport) -> HealthReport:
+        with self.journal.step(WATCHING, "everything is deployed and verified; the watch is over"):
+            seen = watch(
+                self.stack,
+                seconds=self.request.watch_seconds,
+                before=before.measured,
+                still_current=self._newer,
+            )
+        self.journal.after = seen.measurements or self.journal.after
+        self.journal.errors += seen.errors
+        say(seen.message)
+        if seen.outcome is Outcome.FAILED:
+            return self._take_back(f"the watch saw it fail, {seen.message}", before, report)
+        return report
 
-def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:
-    """The health once it is good, or as it is when the time is over."""
-    deadline = time.monotonic() + seconds
-    report = health(stack, expected_release=release)
-    told = False
-    while report.status is not Status.HEALTHY and time.monotonic() < deadline:
-        if not told:
-            say(f"waiting for {', '.join(check.name for check in report.unwell)}")
-            told = True
-        time.sleep(SETTLE_INTERVAL_SECONDS)
-        report = health(stack, expected_release=release)
-    return report
+    def _newer(self) -> str | None:
+        with reading():
+            latest = self.store.versions.latest()
+        if latest and latest.number != self.journal.version:
+            return f"version {latest.number} has come: this watch is over"
+        return None
 
 
 def addresses(stack: Stack) -> str:

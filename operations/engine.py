@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ READ_SECONDS = 60
 KEPT_LINES = 400
 ACKNOWLEDGED = "^C received"
 ACKNOWLEDGE_SECONDS = 0.7
+LOCK_INTERVAL_SECONDS = 1.0
 
 # What a person skips: the beginning of a step whose end is a line of its own, and each file of an upload.
 NOISE = re.compile(r"^@ |ing \(\d+s\)$|Uploading asset \(|You can inspect your deployment in the Dashboard")
@@ -39,11 +41,19 @@ PROJECT = "parker-flight"  # as Pulumi.yaml names it
 _DENIED = "security-approval"  # the policy's name
 _UPDATING = "Updating ("  # the heading after the preview's
 _LOCKED = "currently locked by"
+# What AWS, Supabase and the network say when it is worth trying again.
+_TRANSIENT = re.compile(
+    r"Throttl|Rate exceeded|ServiceUnavailable|RequestTimeout|connection re(set|fused)|i/o timeout|did not end within"
+    r"|does not answer|answered (429|5\d\d)|StatusCode: (429|5\d\d)",
+    re.IGNORECASE,
+)
 _HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
 class EngineError(OperationError):
-    """The engine's own error; what it said has been shown already."""
+    """The engine's own error; what it said has been shown already. `transient`: trying again may do."""
+
+    transient = False
 
 
 class StackMissingError(OperationError):
@@ -87,11 +97,28 @@ def holders(output: str) -> list[Holder]:
     ]
 
 
-class Engine:
-    """`pulumi` for one stack."""
+def filed_locks(stack: Stack) -> list[Holder]:
+    """The locks of a backend of files; elsewhere the engine itself says it."""
+    scheme, _, place = stack.environment.pulumi_backend_url.partition("://")
+    if scheme != "file":
+        return []
+    backend = Path(place.partition("?")[0]).expanduser()
+    found: list[Holder] = []
+    for file in backend.glob(f".pulumi/locks/*/{PROJECT}/{stack.name}/*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # one that is just being written, or freed
+            lock = json.loads(file.read_text())
+            since = datetime.fromisoformat(lock["timestamp"])
+            found.append(Holder(user=lock["username"], host=lock["hostname"], pid=int(lock["pid"]), since=since))
+    return found
 
-    def __init__(self, stack: Stack) -> None:
+
+class Engine:
+    """`pulumi` for one stack. `wait`: for how many seconds the lock of another update is waited for."""
+
+    def __init__(self, stack: Stack, *, wait: float = 0) -> None:
         self.stack = stack
+        self._patience = time.monotonic() + wait
+        self._waited_for = ""
         self.colour = "always" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else "never"
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
@@ -148,17 +175,17 @@ class Engine:
             message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
             raise EngineError(message, _backend_cure(said))
 
-    def change(self, *arguments: str) -> None:
-        """Run what changes the stack, its output passed on as it comes.
+    def change(self, *arguments: str, started: Callable[[int], None] | None = None) -> None:
+        """Run what changes the stack, its output passed on as it comes. `started` hears the engine's process number.
 
-        A lock that a dead process of this machine left is freed once; any other is respected.
+        A lock that a dead process of this machine left is freed; any other is respected, and waited for.
 
         Raises: InterruptedEngineError, EngineError.
         """
-        code, output = self._stream(arguments)
-        if code and _LOCKED in output:
+        code, output = self._stream(arguments, started=started)
+        while code and _LOCKED in output:
             self.free(output)
-            code, output = self._stream(arguments)
+            code, output = self._stream(arguments, started=started)
         if code and _DENIED in output:
             left = "the preview had passed, and a part may be applied" if _UPDATING in output else "nothing was written"
             raise EngineError(
@@ -166,11 +193,13 @@ class Engine:
                 f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
             )
         if code:
-            raise EngineError(
+            error = EngineError(
                 f"`pulumi {arguments[0]}` failed; its messages stand above",
                 f"Mend the cause, then go on: ./pf deploy{self.stack.command}",
                 ExitCode.FAILED,
             )
+            error.transient = bool(_TRANSIENT.search(output))
+            raise error
 
     def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
         """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.
@@ -180,11 +209,12 @@ class Engine:
         return self._stream(("preview", *arguments), quiet=quiet)
 
     def free(self, output: str) -> None:
-        """Free the lock if its holder is dead for sure."""
+        """Free the lock if its holder is dead for sure; else wait, as long as was asked for."""
         found = holders(output)
         living = [holder for holder in found if not holder.is_dead]
         if living or not found:
-            raise self._at_work(living)
+            self._wait_for(living)
+            return
         say(f"freeing the lock of an update that died: {'; '.join(map(str, found))}")
         self.read("cancel", "--yes")
 
@@ -193,21 +223,18 @@ class Engine:
 
         Seen here in a backend of files alone; elsewhere the engine refuses by itself, later.
         """
-        if living := [holder for holder in self._filed_locks() if not holder.is_dead]:
-            raise self._at_work(living)
+        while living := [holder for holder in filed_locks(self.stack) if not holder.is_dead]:
+            self._wait_for(living)
 
-    def _filed_locks(self) -> list[Holder]:
-        scheme, _, place = self.stack.environment.pulumi_backend_url.partition("://")
-        if scheme != "file":
-            return []
-        backend = Path(place.partition("?")[0]).expanduser()
-        found: list[Holder] = []
-        for file in backend.glob(f".pulumi/locks/*/{PROJECT}/{self.stack.name}/*.json"):
-            with suppress(OSError, ValueError, KeyError, TypeError):  # one that is just being written, or freed
-                lock = json.loads(file.read_text())
-                since = datetime.fromisoformat(lock["timestamp"])
-                found.append(Holder(user=lock["username"], host=lock["hostname"], pid=int(lock["pid"]), since=since))
-        return found
+    def _wait_for(self, living: Sequence[Holder]) -> None:
+        """Raises: OperationError where there is no time left to wait."""
+        if time.monotonic() >= self._patience:
+            raise self._at_work(living)
+        holder = "; ".join(map(str, living)) or "someone unknown"
+        if holder.partition(", for")[0] != self._waited_for:
+            self._waited_for = holder.partition(", for")[0]
+            say(f"waiting for another update of {self.stack.name}: {holder}")
+        time.sleep(LOCK_INTERVAL_SECONDS)
 
     def _at_work(self, living: Sequence[Holder]) -> OperationError:
         name = self.stack.name
@@ -217,7 +244,9 @@ class Engine:
             f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
         )
 
-    def _stream(self, arguments: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
+    def _stream(
+        self, arguments: Sequence[str], *, quiet: bool = False, started: Callable[[int], None] | None = None
+    ) -> tuple[int, str]:
         kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
         with _Interruption() as interruption:
@@ -232,6 +261,8 @@ class Engine:
                 errors="replace",
                 bufsize=1,
             )
+            if started:
+                started(process.pid)
             with process:
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line

@@ -7,7 +7,7 @@ asked. The stack is as bad as its worst part.
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -320,6 +320,10 @@ def _judged(result: Result, releases: set[str], expected: str) -> Result:
     return replace(result, answer=replace(answer, status=Status.DEGRADED, detail=detail))
 
 
+def worst(found: Iterable[Status]) -> Status:
+    return max(found, key=list(Status).index)
+
+
 def health(stack: Stack, *, seconds: float = DEADLINE_SECONDS, expected_release: str = "") -> HealthReport:
     """Ask every part. `expected_release` is what a deployment has just made live."""
     start = time.monotonic()
@@ -327,11 +331,10 @@ def health(stack: Stack, *, seconds: float = DEADLINE_SECONDS, expected_release:
     # Half a second for ourselves: a part that hangs is then reported by its own time-out where it has one.
     probes = Probes(stack, seconds - 0.3).all()
     results = judged(ask_all(probes, seconds - (time.monotonic() - start)), expected_release)
-    order = [Status.HEALTHY, Status.DEGRADED, Status.DOWN]
     return HealthReport(
         stack=stack.name,
         environment=stack.settings.environment,
-        status=max((result.answer.status for result in results), key=order.index),
+        status=worst(result.answer.status for result in results),
         checked_at=checked_at,
         seconds=round(time.monotonic() - start, 3),
         checks=[

@@ -1,10 +1,11 @@
 """What people read: tables on standard output, talk on standard error; colour and width as the terminal has them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from operations.health import HealthReport, Status
@@ -92,3 +93,12 @@ def say(message: str) -> None:
     """Talk: never mixed with data, and in its place among it where both go to the same."""
     sys.stdout.flush()
     print(message, file=sys.stderr, flush=True)
+
+
+def show_fields(fields: Mapping[str, str]) -> None:
+    """Names and values under each other; what is empty is left out."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in fields.items():
+        if value:
+            grid.add_row(Text(f"  {name}", "bold"), Text(value))
+    show(grid)

@@ -1,0 +1,125 @@
+"""The frame around a deployment and a rollback: who is at work, and that it always ends with a report."""
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from operations.engine import InterruptedEngineError
+from operations.errors import ExitCode, OperationError
+from operations.journal import Journal, Mark, killed, read_mark
+from operations.notify import Event, notify
+from operations.output import say
+from operations.report import report_store
+from operations.stack import Stack
+from reports.models import Kind, OperationReport, Result
+from reports.store import ReportError
+
+WATCHING = "watch"
+LONGEST_LINE = 500
+
+
+def line(text: str, what: str) -> str:
+    """A reason or a message as it may stand in a history, a subject and a report.
+
+    Raises: OperationError.
+    """
+    text = text.strip()
+    if not text:
+        raise OperationError(f"the {what} is empty", f"Say it in one line: --{what} TEXT")
+    if not text.isprintable():
+        raise OperationError(f"the {what} has more than one line, or control characters", "Say it in one line.")
+    if len(text) > LONGEST_LINE:
+        raise OperationError(f"the {what} has {len(text)} characters", f"Say it in {LONGEST_LINE} or fewer.")
+    return text
+
+
+@contextmanager
+def conducted(journal: Journal, stack: Stack) -> Generator[None]:
+    """Whatever happens inside, a report says so, and the mark of being at work goes.
+
+    Raises: OperationError, with what an interruption has left.
+    """
+    _see_who_else(journal, stack)
+    started = ThreadPoolExecutor(1).submit(notify, stack, _started(journal), _what(journal))
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedEngineError) as error:
+        journal.result, journal.why = Result.INTERRUPTED, f"interrupted while {journal.doing}"
+        raise OperationError(
+            f"interrupted while {journal.doing}: {journal.left}",
+            f"Go on: ./pf {'deploy' if journal.kind == 'deployment' else 'diagnose rollback'}{stack.command}",
+            ExitCode.INTERRUPTED,
+        ) from error
+    except OperationError as error:
+        if journal.result is Result.SUCCEEDED:
+            journal.result, journal.why = Result.FAILED, error.message
+        raise
+    except BaseException as error:
+        journal.result, journal.why = Result.FAILED, f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        journal.unmark()
+        journal.errors += filter(None, [started.result()])
+        finish(journal.report(), stack)
+
+
+def finish(report: OperationReport, stack: Stack) -> None:
+    """Write the report, and tell those who listen how it ended."""
+    problem = notify(stack, _ended(report), report.why or report.reason or report.message, _facts(report))
+    report = report.model_copy(update={"errors": [*report.errors, *filter(None, [problem])]})
+    try:
+        say(f"report: {report_store(stack).write(report)}")
+    except ReportError as error:
+        say(f"the report could not be written: {error}")
+
+
+def _started(journal: Journal) -> Event:
+    return Event.DEPLOYMENT_STARTED if journal.kind is Kind.DEPLOYMENT else Event.ROLLBACK_STARTED
+
+
+def _what(journal: Journal) -> str:
+    return f"by {journal.who}: {journal.reason or journal.message or 'no reason given'}"
+
+
+def _ended(report: OperationReport) -> Event:
+    if report.kind is Kind.ROLLBACK:
+        return Event.ROLLBACK_SUCCEEDED if report.result is Result.SUCCEEDED else Event.ROLLBACK_FAILED
+    return {
+        Result.SUCCEEDED: Event.DEPLOYMENT_SUCCEEDED,
+        Result.ROLLED_BACK: Event.DEPLOYMENT_ROLLED_BACK,
+    }.get(report.result, Event.DEPLOYMENT_FAILED)
+
+
+def _facts(report: OperationReport) -> dict[str, object]:
+    return {
+        "report": report.id,
+        "result": report.result,
+        "version": report.version,
+        "version_before": report.version_before,
+        "commit": report.commit,
+        "who": report.who,
+        "seconds": report.seconds,
+    }
+
+
+def _see_who_else(journal: Journal, stack: Stack) -> None:
+    """An operation that was killed gets its report now; one at work is not disturbed, except in its watch."""
+    mark = read_mark(journal.store)
+    if mark is None or mark.is_ours:  # a deployment that goes back by itself
+        return
+    who = f"a {mark.kind} by {mark.who} (process {mark.pid}, begun {mark.started_at:%Y-%m-%d %H:%M:%S} UTC)"
+    if mark.doing == WATCHING:
+        say(f"{who} is being watched; that watch ends now")
+    elif mark.is_dead:
+        say(f"{who} was killed while {mark.doing}")
+        finish(killed(mark, stack.name, stack.settings.environment), stack)
+    elif mark.is_here:
+        raise _at_work(mark, who, stack)
+    else:
+        say(f"{who} has not ended: it is {mark.doing} on {mark.host}, or died there")
+
+
+def _at_work(mark: Mark, who: str, stack: Stack) -> OperationError:
+    return OperationError(
+        f"{who} is at work: {mark.doing}", f"Wait for it (--wait 5m), or see ./pf diagnose rollback{stack.command}"
+    )

@@ -1,0 +1,238 @@
+"""What an operation does, noted step by step while it does it; its report at the end, however it ends.
+
+While it runs, a mark beside the state says who is at work since when. Whoever finds the mark of a process that is dead
+knows that an operation was killed, and writes the report that it could not.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from gate.store import Store
+from operations.engine import InterruptedEngineError
+from operations.engine_events import read_events
+from operations.errors import OperationError
+from operations.health import HealthReport
+from operations.processes import is_program
+from operations.releases import reading
+from releases.versions import Operation, who
+from reports.models import (
+    Approval,
+    Benchmark,
+    Check,
+    FunctionChange,
+    Kind,
+    Measurement,
+    OperationReport,
+    ResourceChange,
+    Result,
+    Step,
+    Verdict,
+    report_id,
+)
+
+MARK = "running.json"
+TARGETS = {"P4": ("standard deployment", 35.0), "P5": ("emergency rollback", 10.0)}
+
+
+class Mark(BaseModel):
+    """An operation that began and has not ended."""
+
+    id: str
+    kind: Kind
+    who: str
+    host: str
+    pid: int
+    started_at: datetime
+    message: str = ""
+    reason: str = ""
+    doing: str = ""
+    target: int | None = None
+
+    @property
+    def is_here(self) -> bool:
+        return self.host == socket.gethostname()
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_here and self.pid == os.getpid()
+
+    @property
+    def is_dead(self) -> bool:
+        """Certain only for a process of this machine."""
+        return self.is_here and not is_program(self.pid, "python")
+
+
+def read_mark(store: Store) -> Mark | None:
+    with reading():
+        content = store.get(MARK)
+    try:
+        return Mark.model_validate_json(content) if content and content != b"null" else None
+    except ValidationError:
+        return None  # of another version of pf: it says nothing that this one could use
+
+
+@dataclass(kw_only=True)
+class Journal:
+    """One deployment or rollback on its way. What is found out is set on it as it is found out."""
+
+    kind: Kind
+    stack: str
+    environment: str
+    store: Store
+    message: str = ""
+    reason: str = ""
+    target: int | None = None
+    version_before: int | None = None
+    version: int | None = None
+    change: str = ""
+    commit: str = ""
+    verified: bool = False
+    result: Result = Result.SUCCEEDED
+    why: str = ""
+    benchmark: str = ""  # the row of the requirements that its time is held against
+    doing: str = "beginning"
+    left: str = "nothing has been changed"
+    steps: list[Step] = field(default_factory=list[Step])
+    approvals: list[Approval] = field(default_factory=list[Approval])
+    resources: list[ResourceChange] = field(default_factory=list[ResourceChange])
+    functions: list[FunctionChange] = field(default_factory=list[FunctionChange])
+    checks: list[Check] = field(default_factory=list[Check])
+    before: list[Measurement] = field(default_factory=list[Measurement])
+    after: list[Measurement] = field(default_factory=list[Measurement])
+    errors: list[str] = field(default_factory=list[str])
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.id = report_id(self.started_at)
+        self._start = time.monotonic()
+        self.who = who(os.environ)
+
+    def operation(self, kind: str) -> Operation:
+        """What the policy pack writes into the version that this operation makes."""
+        return Operation(id=self.id, kind=kind, message=self.message, reason=self.reason, target=self.target)
+
+    @contextmanager
+    def step(self, name: str, left: str = "") -> Generator[None]:
+        """Times what is done, and notes how it ended. `left`: what state things are in if it is interrupted."""
+        self.doing, self.left = name, left
+        self._mark(name)
+        at, start, result, detail = datetime.now(UTC), time.monotonic(), Result.SUCCEEDED, ""
+        try:
+            yield
+        except (KeyboardInterrupt, InterruptedEngineError):
+            result = Result.INTERRUPTED
+            raise
+        except OperationError as error:
+            result, detail = Result.FAILED, error.message
+            raise
+        except BaseException as error:
+            result, detail = Result.FAILED, type(error).__name__
+            raise
+        finally:
+            took = round(time.monotonic() - start, 3)
+            self.steps.append(Step(name=name, started_at=at, seconds=took, result=result, detail=detail))
+
+    def _mark(self, doing: str) -> None:
+        mark = Mark(
+            id=self.id,
+            kind=self.kind,
+            who=self.who,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self.started_at,
+            message=self.message,
+            reason=self.reason,
+            doing=doing,
+            target=self.target,
+        )
+        with reading():
+            self.store.put(MARK, mark.model_dump_json().encode())
+
+    def unmark(self) -> None:
+        with reading():
+            self.store.put(MARK, b"null")
+
+    def saw(self, log: Path) -> None:
+        """What the engine did, by its event log."""
+        events = read_events(log)
+        self.resources += [ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps]
+        self.functions += [FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions]
+        self.errors += [one.message for one in events.errors]
+
+    def asked(self, health: HealthReport) -> None:
+        self.checks = [
+            Check(name=one.name, status=one.status.value, detail=one.detail, latency_ms=one.latency_ms)
+            for one in health.checks
+        ]
+
+    def report(self) -> OperationReport:
+        seconds = round(time.monotonic() - self._start, 3)
+        return OperationReport(
+            kind=self.kind,
+            id=self.id,
+            stack=self.stack,
+            environment=self.environment,
+            started_at=self.started_at,
+            ended_at=datetime.now(UTC),
+            seconds=seconds,
+            who=self.who,
+            host=socket.gethostname(),
+            commit=self.commit,
+            message=self.message,
+            reason=self.reason,
+            change=self.change,
+            version_before=self.version_before,
+            version=self.version,
+            target=self.target,
+            result=self.result,
+            verified=self.verified,
+            why=self.why,
+            approvals=self.approvals,
+            steps=self.steps,
+            resources=self.resources,
+            functions=self.functions,
+            checks=self.checks,
+            before=self.before,
+            after=self.after,
+            benchmarks=_benchmarks(self.benchmark, self.steps),
+            errors=self.errors,
+        )
+
+
+def _benchmarks(row: str, steps: Sequence[Step]) -> list[Benchmark]:
+    """Without the watch, which is meant to take its time."""
+    if not row:
+        return []
+    what, target = TARGETS[row]
+    took = round(sum(step.seconds for step in steps if step.name != "watch"), 3)
+    verdict = Verdict.MET if took <= target else Verdict.MISSED
+    return [Benchmark(row=row, what=what, target_seconds=target, measured_seconds=took, verdict=verdict)]
+
+
+def killed(mark: Mark, stack: str, environment: str) -> OperationReport:
+    """The report of an operation that was killed before it could write its own."""
+    now = datetime.now(UTC)
+    return OperationReport(
+        kind=mark.kind,
+        id=mark.id,
+        stack=stack,
+        environment=environment,
+        started_at=mark.started_at,
+        ended_at=now,
+        seconds=round((now - mark.started_at).total_seconds(), 3),
+        who=mark.who,
+        host=mark.host,
+        message=mark.message,
+        reason=mark.reason,
+        target=mark.target,
+        result=Result.INTERRUPTED,
+        why=f"killed while {mark.doing}",
+    )

@@ -1,0 +1,226 @@
+"""The versions of a stack, and a version's release unpacked to be run again.
+
+A release comes back with its own program, functions, config and locked packages. What is always the present's: the
+policy pack, the people and their approvals, the windows, the contacts, secret values, and how the state is encrypted.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from gate.evidence import CHECKOUT, COMMIT
+from gate.receipt import ReceiptError
+from gate.records import Quarantined, Records
+from gate.store import StoreError, of_backend
+from operations.engine import PROJECT
+from operations.environment import ROOT, load
+from operations.errors import ExitCode, OperationError
+from operations.output import say
+from operations.stack import Stack, state_folder
+from releases.source import SourceDamagedError, unpack
+from releases.versions import Version, Versions
+from settings import NAMESPACE, file_name
+
+PRESENT_CONFIG = tuple(f"{NAMESPACE}:{name}" for name in ("protectedBranch", "businessHours", "contacts"))
+PRESENT_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
+INSTALL_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseStore:
+    """What a stack's backend holds of its versions."""
+
+    stack: str
+    versions: Versions
+    records: Records
+
+    @classmethod
+    def of(cls, stack: str, backend: str) -> "ReleaseStore":
+        with reading():
+            store = of_backend(backend, PROJECT, stack)
+        return cls(stack=stack, versions=Versions(store), records=Records(store))
+
+    @classmethod
+    def of_environment(cls, stack: str) -> "ReleaseStore":
+        """Without the stack's settings, which the present checkout may have broken."""
+        loaded = load(stack, state_folder(), os.environ, ("PULUMI_BACKEND_URL",))
+        return cls.of(stack, loaded.settings.pulumi_backend_url)
+
+
+@contextmanager
+def reading() -> Generator[None]:
+    """What the release store can't give is refused with its own message."""
+    try:
+        yield
+    except (StoreError, SourceDamagedError, ReceiptError) as error:
+        raise OperationError(str(error)) from error
+
+
+def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
+    """What may be brought back, the best first: verified, not in quarantine, and not what stands now."""
+    quarantined = store.records.quarantined()
+    for version in store.versions.newest_first():
+        if version.content == left or version.content in quarantined:
+            continue
+        verification = store.versions.verification(version.number)
+        if verification and verification.good:
+            yield version
+
+
+def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str) -> Version:
+    """The version to bring back. `left`: the content that stands now, empty where an update broke off.
+
+    Raises: OperationError.
+    """
+    listing = f"./pf history --stack {store.stack}"
+    with reading():
+        if number is None and not commit:
+            found = next(candidates(store, left), None)
+            if found is None:
+                raise OperationError("no verified version is there to go back to", f"What there is: {listing}")
+            return found
+        by_commit = _of_commit(store, commit) if commit else None
+        by_number = store.versions.get(number) if number is not None else None
+        if number is not None and by_number is None:
+            raise OperationError(f"there is no version {number}", f"What there is: {listing}")
+        if commit and by_commit is None:
+            raise OperationError(f"no version was made from the commit {commit}", f"What there is: {listing}")
+        if by_commit and by_number and not by_number.commit.startswith(commit.lower()):
+            raise OperationError(
+                f"version {number} was made from {by_number.commit[:12] or 'no commit'}, not from {commit}",
+                "Name one of them: --version or --target",
+            )
+        version = cast("Version", by_number or by_commit)
+        _refuse_impossible(store, version, left)
+    return version
+
+
+def _of_commit(store: ReleaseStore, commit: str) -> Version | None:
+    """The newest one of that commit; of a verified one where there is a choice."""
+    if len(commit) < 7:
+        raise OperationError(f"{commit!r} is too short for a commit", "Give 7 characters or more.")
+    found = [one for one in store.versions.newest_first() if one.commit.startswith(commit.lower())]
+    good = (one for one in found if (seen := store.versions.verification(one.number)) and seen.good)
+    return next(good, found[0] if found else None)
+
+
+def _refuse_impossible(store: ReleaseStore, version: Version, left: str) -> None:
+    if version.content == left:
+        raise OperationError(f"version {version.number} is what stands already", "Nothing was changed.")
+    withdrawn = store.records.withdrawn()
+    if version.surface in withdrawn:
+        why = withdrawn[version.surface]
+        raise OperationError(f"version {version.number} was withdrawn: {why}", "Choose another: ./pf history")
+    if entry := store.records.quarantined().get(version.content):
+        raise OperationError(
+            f"version {version.number} is in quarantine: {entry.reason}", unblock_command(store, entry)
+        )
+
+
+def unblock_command(store: ReleaseStore, entry: Quarantined) -> str:
+    return f"Lift it: ./pf unblock {entry.version} --stack {store.stack} --reason WHY"
+
+
+@contextmanager
+def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[str, ...]) -> Generator[Stack]:
+    """The version's release as a stack to work on, in a folder outside any git repository, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pf-release-") as name:
+        folder = Path(name)
+        with reading():
+            unpack(store.versions.source(version), version.source, folder)
+            _keep_the_present(store, folder, live)
+        (folder / ".venv").symlink_to(_packages(folder))
+        stack = Stack.load(store.stack, needs=needs, root=folder)
+        yield replace(
+            stack,
+            variables={
+                **stack.variables,
+                CHECKOUT: str(ROOT),
+                COMMIT: "" if version.dirty else version.commit,
+                "PF_STATE": str(stack.state),
+                "PULUMI_GIT_HEAD": version.commit,
+            },
+        )
+
+
+def setting_differences(store: ReleaseStore, before: Version, after: Version) -> dict[str, tuple[str, str]]:
+    """By key of the stack's config, its text before and after; empty where it isn't set."""
+    old, new = (_config(store, version).get("config", {}) for version in (before, after))
+    texts = {key: (_text(old.get(key)), _text(new.get(key))) for key in sorted(old.keys() | new.keys())}
+    return {key: pair for key, pair in texts.items() if pair[0] != pair[1]}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else json.dumps(value, sort_keys=True, default=str)
+
+
+def _config(store: ReleaseStore, version: Version) -> dict[str, Any]:
+    """The stack's file as that version had it."""
+    with tempfile.TemporaryDirectory(prefix="pf-release-") as place, reading():
+        unpack(store.versions.source(version), version.source, Path(place))
+        return _content(Path(place) / file_name(store.stack))
+
+
+def _keep_the_present(store: ReleaseStore, folder: Path, live: Version) -> None:
+    """Written only where it differs: the file as it was committed is what vouches for the release."""
+    name = file_name(store.stack)
+    present, before = _config(store, live), _content(folder / name)
+    wanted = {key: value for key, value in before.items() if key not in PRESENT_ENCRYPTION}
+    wanted |= {key: present[key] for key in PRESENT_ENCRYPTION if key in present}
+    own, theirs = before.get("config", {}), present.get("config", {})
+    wanted["config"] = {key: value for key, value in own.items() if key not in PRESENT_CONFIG} | {
+        key: theirs[key] for key in PRESENT_CONFIG if key in theirs
+    }
+    if wanted != before:
+        (folder / name).write_text(yaml.safe_dump(wanted, sort_keys=False))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content: object = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise OperationError(f"the release's {file.name} can't be read: {error}") from error
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def _packages(folder: Path) -> Path:
+    """The environment that the release runs in: this checkout's, or one of its own where its lock differs."""
+    lock = (folder / "uv.lock").read_bytes()
+    if lock == (ROOT / "uv.lock").read_bytes():
+        return ROOT / ".venv"
+    place = state_folder() / "environments" / hashlib.sha256(lock).hexdigest()[:16]
+    if (place / "complete").exists():
+        return place
+    say("installing the packages that this version was locked to")
+    uv = shutil.which("uv")
+    if uv is None:
+        raise OperationError("the version has other locked packages, and uv is not on PATH", "make setup")
+    listed = _run([uv, "export", "--quiet", "--frozen", "--no-emit-project", "--project", str(folder)])
+    _run([uv, "venv", "--quiet", "--clear", str(place)])
+    python = str(place / "bin/python")
+    _run([uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "-"], told=listed)
+    (place / "complete").touch()
+    return place
+
+
+def _run(command: list[str], told: str = "") -> str:
+    done = subprocess.run(
+        command, input=told, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS, cwd=ROOT
+    )
+    if done.returncode:
+        raise OperationError(
+            f"the version's locked packages can't be installed: {done.stderr.strip()}",
+            "Is the package index reachable?",
+            ExitCode.FAILED,
+        )
+    return done.stdout

@@ -1,0 +1,267 @@
+"""Bringing a version back (K6, K8, E2, D5): its own release, judged by today's policy pack, verified, reported.
+
+It lands as a new version; the one that is left goes into quarantine. Keys are never deleted, replaced or pointed
+elsewhere by it: a release that would is refused before anything is changed.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gate.evidence import EMERGENCY
+from gate.receipt import Receipt, program_digest, run_of
+from gate.records import Quarantined
+from gate.state import State
+from gate.surface import Surface
+from operations import preflight
+from operations.applying import functions_to_bring_back, hand_key_over, settle, stands, state_of, update
+from operations.conduct import LONGEST_LINE, conducted, line
+from operations.engine import Engine, EngineError
+from operations.engine_events import UNHIDES_THE_LOG
+from operations.errors import ExitCode, OperationError
+from operations.gate import gate_of, judged
+from operations.health import HealthReport, Status
+from operations.incident import open_incident, status
+from operations.journal import Journal
+from operations.output import say
+from operations.preflight import account, project
+from operations.recover import read_state, recover
+from operations.releases import ReleaseStore, chosen, reading, unpacked
+from operations.stack import Stack
+from releases.versions import Verification, Version
+from reports.models import Kind, Result
+
+NEEDS = preflight.NEEDS
+ATTEMPTS = 3
+MIGRATIONS = "supabase/migrations"
+# A migration that earlier releases can't live with says so in a comment.
+BREAKING = "-- breaks earlier releases"
+KEPT = ("aws:kms/key:Key", "aws:kms/alias:Alias")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What an operator asked for; without a version or commit, the newest verified version that isn't live."""
+
+    reason: str
+    number: int | None = None
+    commit: str = ""
+    emergency: bool = False
+    key: Path | None = None  # an incident commander's, to sign on the spot that there is an emergency
+    wait_seconds: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Return:
+    """A version that is to be live again, and the one that is left."""
+
+    store: ReleaseStore
+    live: Version
+    target: Version
+    stack: Stack  # of the target's release, unpacked
+    wish: Wish
+
+    @property
+    def leaves(self) -> bool:
+        """Whether another content stood before: an update that broke off is left without having been a version."""
+        return self.live.content != self.target.content
+
+
+@contextmanager
+def planned(name: str, wish: Wish) -> Generator[Return]:
+    """Which version would come back, its release unpacked. Changes nothing.
+
+    Works on what the store has: the present checkout's program and config may be what is broken.
+
+    Raises: OperationError.
+    """
+    store = ReleaseStore.of_environment(name)
+    with reading():
+        live = store.versions.latest()
+    if live is None:
+        raise OperationError(f"{name} has no version yet", "The first one comes by: ./pf deploy")
+    with unpacked(store, live, live, NEEDS) as present:
+        left = live.content if stands(present, live, state_of(present)) else ""
+        target = chosen(store, left=left, number=wish.number, commit=wish.commit)
+        with unpacked(store, target, live, NEEDS) as stack:
+            _refuse_schema(present, stack, target)
+            yield Return(store=store, live=live, target=target, stack=stack, wish=wish)
+
+
+def rollback(name: str, wish: Wish) -> HealthReport:
+    """Raises: OperationError; what has been done by then is said, and stands in the report."""
+    wish = replace(wish, reason=line(wish.reason, "reason"))
+    with planned(name, wish) as plan:
+        say(f"{name}: from version {plan.live.number} back to version {plan.target.number}, made {_made(plan.target)}")
+        if plan.wish.emergency:
+            _require_incident(plan.stack, wish)
+        return _carried_out(plan)
+
+
+def undo(store: ReleaseStore, live: Version, target: Version, *, reason: str) -> None:
+    """Back to a verified version because the deployment after it didn't stand. Never loops: it tries once.
+
+    Raises: OperationError; people have been called then.
+    """
+    with unpacked(store, target, live, NEEDS) as stack:
+        wish = Wish(reason=line(reason[:LONGEST_LINE], "reason"))
+        report = _carried_out(Return(store=store, live=live, target=target, stack=stack, wish=wish))
+    if report.status is not Status.HEALTHY:
+        raise OperationError(
+            f"version {target.number} is back, and not all of it is well: "
+            f"{', '.join(one.name for one in report.unwell)}",
+            f"./pf diagnose rollback --stack {store.stack}",
+            ExitCode.FAILED,
+        )
+
+
+def _carried_out(plan: Return) -> HealthReport:
+    journal = Journal(
+        kind=Kind.ROLLBACK,
+        stack=plan.stack.name,
+        environment=plan.stack.settings.environment,
+        store=plan.store.records.store,
+        reason=plan.wish.reason,
+        target=plan.target.number,
+        benchmark="P5" if plan.wish.emergency else "",
+    )
+    with conducted(journal, plan.stack):
+        return roll_back(plan, journal)
+
+
+def _made(version: Version) -> str:
+    commit = f" from {version.commit[:12]}" if version.commit else ""
+    return f"{version.at:%Y-%m-%d %H:%M} UTC by {version.by}{commit}"
+
+
+def _require_incident(stack: Stack, wish: Wish) -> None:
+    """An open one, or the operator's own signature on the spot (C1).
+
+    Raises: OperationError.
+    """
+    if any(one.open for one in status(stack)):
+        return
+    if wish.key is None:
+        raise OperationError(
+            "an emergency needs the incident commander's word, and no incident is open",
+            f"./pf incident open --stack {stack.name} --reason WHY; or sign here and now: --key FILE",
+        )
+    opened = open_incident(stack, key=wish.key, reason=wish.reason, hours=1, confirm=stack.name)
+    say(f"incident {opened.id} opened for an hour by {opened.opened_by}")
+
+
+def _refuse_schema(present: Stack, stack: Stack, target: Version) -> None:
+    """Raises: OperationError where a migration since then has taken away what the release needs."""
+    there = {file.name for file in (stack.root / MIGRATIONS).glob("*.sql")}
+    for file in sorted((present.root / MIGRATIONS).glob("*.sql")):
+        if file.name not in there and BREAKING in file.read_text(errors="replace"):
+            raise OperationError(
+                f"version {target.number} can't work with the database any more: {file.name} says `{BREAKING}`",
+                f"Nothing was changed. Choose a newer version: ./pf history --stack {stack.name}",
+            )
+
+
+def roll_back(plan: Return, journal: Journal) -> HealthReport:
+    """Raises: OperationError; what has been done by then is said."""
+    stack = plan.stack
+    kind = "emergency rollback" if plan.wish.emergency else "rollback"
+    variables = {**stack.variables, **UNHIDES_THE_LOG, **journal.operation(kind).as_environment()}
+    if plan.wish.emergency:
+        variables[EMERGENCY] = "1"
+    stack = replace(stack, variables=variables)
+    engine = Engine(stack, wait=plan.wish.wait_seconds)
+    journal.version_before, journal.commit = plan.live.number, plan.target.commit
+    with journal.step("checking"):
+        state = _looked(stack, engine)
+        _refuse_lost_keys(plan, stack, state)
+    with journal.step("updating"):
+        arguments = functions_to_bring_back(stack, read_state(engine))
+        _updated(plan, stack, engine, journal, state, arguments)
+        _note(plan, journal)
+    with journal.step("handing the access key over"):
+        hand_key_over(stack)
+    with journal.step("verifying"):
+        report = settle(stack, stack.release.digest)
+        journal.asked(report)
+    journal.verified = report.status is Status.HEALTHY
+    why = "" if journal.verified else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"
+    journal.why, journal.result = why, Result.SUCCEEDED if journal.verified else Result.FAILED
+    if journal.version:
+        verification = Verification(good=journal.verified, at=datetime.now(UTC), by=journal.who, why=why)
+        with reading():
+            plan.store.versions.verify(journal.version, verification)
+    return report
+
+
+def _looked(stack: Stack, engine: Engine) -> State:
+    """What would fail in the middle is asked first; what an interrupted update left is finished."""
+    engine.refuse_while_locked()
+    account(stack)
+    project(stack)
+    state = state_of(stack)
+    if state.pending:
+        recover(stack, engine)
+        state = state_of(stack)
+    return state
+
+
+def _refuse_lost_keys(plan: Return, stack: Stack, state: State) -> None:
+    """Raises: OperationError where the release has not all keys and aliases that stand."""
+    with reading():
+        wanted = plan.store.records.surface(plan.target.surface)
+    lost = [one.name for one in state.resources if one.type in KEPT and one.urn not in wanted.resources]
+    if lost:
+        raise OperationError(
+            f"version {plan.target.number} is older than {', '.join(lost)}: bringing it back would take them away, "
+            "and what they encrypted could not be read",
+            f"Nothing was changed. Choose a newer version: ./pf history{stack.command}",
+        )
+
+
+def _updated(plan: Return, stack: Stack, engine: Engine, journal: Journal, state: State, arguments: list[str]) -> None:
+    """Retries what fails for a while only. In an emergency there is no preview: the version's own receipt stands in."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            if plan.wish.emergency:
+                update(engine, journal, "--skip-preview", *arguments, started=_receipt_for(plan, stack, state))
+            else:
+                update(engine, journal, *arguments)
+        except EngineError as error:
+            if not error.transient or attempt == ATTEMPTS:
+                raise
+            say(f"that may pass: trying again ({attempt + 1} of {ATTEMPTS})")
+            state = state_of(stack)
+        else:
+            return
+
+
+def _receipt_for(plan: Return, stack: Stack, state: State) -> Callable[[int], None]:
+    """What a preview of this release would have left: the surface that people approved, and today's windows."""
+    gate = gate_of(stack)
+    with judged():
+        surface = Surface(resources=plan.store.records.surface(plan.target.surface).resources, settings=gate.settings)
+        deployed, program = gate.deployed(state).digest, program_digest(stack.root, stack.name)
+
+    def write(engine: int) -> None:
+        Receipt(
+            run=run_of(engine),
+            program=program,
+            state=deployed,
+            surface=surface,
+            functions=plan.target.functions,
+            at=datetime.now(UTC),
+        ).write(gate.receipt)
+
+    return write
+
+
+def _note(plan: Return, journal: Journal) -> None:
+    """The number that the policy pack gave, and the quarantine of what was left."""
+    with reading():
+        made = plan.store.versions.latest()
+        journal.version = made.number if made else None
+        if plan.leaves:
+            entry = Quarantined(version=plan.live.number, reason=journal.reason, by=journal.who, at=datetime.now(UTC))
+            plan.store.records.quarantine(plan.live.content, entry)
