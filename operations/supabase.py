@@ -11,6 +11,10 @@ from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class SupabaseError(OperationError):
     """The Management API refused, or didn't answer."""
 
@@ -22,7 +26,7 @@ class Secret(BaseModel):
     value: str
 
     def holds(self, text: str) -> bool:
-        return self.value.lower() == hashlib.sha256(text.encode()).hexdigest()
+        return self.value.lower() == sha256(text)
 
 
 class DeployedFunction(BaseModel):
