@@ -1,11 +1,12 @@
 """One deployment: look, finish what an interrupted one left, run the engine, give the functions their key, verify."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gate.evidence import EMERGENCY
-from operations import access_key
-from operations.drift import functions_drift
+from operations import access_key, drift
+from operations.drift import Deployed
 from operations.engine import Engine
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
@@ -14,6 +15,7 @@ from operations.output import say
 from operations.preflight import preflight
 from operations.recover import State, read_state, recover
 from operations.stack import Stack
+from operations.supabase import ManagementApi
 
 UP = ("up", "--yes", "--suppress-outputs")
 # A new access key and newly switched functions take a moment everywhere.
@@ -36,20 +38,17 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
         doing, left = "recovering", "the interrupted update is still to be recovered"
         if recover(stack, engine, found.state):
             say("recovered; deploying")
+        doing, left = "comparing with AWS", "nothing has been changed"
+        moved = _moved(engine, found.state)
         doing, left = "updating", "the engine has saved what it did"
         engine.change(*UP, *_bring_back(stack, found.state))
+        doing, left = "putting back", "the update is done; what was changed by hand in AWS may not be put back yet"
+        _put_back(engine, moved)
         doing, left = "handing the access key over", "all resources stand, the functions may lack their access key"
         if access_key.ensure(stack):
             say("the functions have a new access key")
+        _set_again(stack, read_state(engine))
         doing, left = "verifying", "everything is deployed"
-        report = settle(stack, found.release)
-        if report.status is Status.HEALTHY:
-            return report
-        doing, left = "repairing", "everything is deployed; what was changed by hand may not be"
-        say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
-        refuse_keys_to_be_deleted(stack, read_state(engine))
-        engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
-        engine.change(*UP)
         return settle(stack, found.release)
     except KeyboardInterrupt:
         raise OperationError(
@@ -58,12 +57,46 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
 
 
 def _bring_back(stack: Stack, state: State) -> list[str]:
-    """Functions that were deleted or replaced beside Pulumi are deployed again, though their source is unchanged."""
-    drift = functions_drift(stack, state)
-    if not drift.functions:
+    """Functions that aren't as they were left are deployed again, though their source is unchanged."""
+    deployed = Deployed.of(state)
+    if not deployed.functions:
         return []
-    say(f"deleted or replaced beside Pulumi: {', '.join(drift.functions)}; deploying again")
-    return ["--replace", drift.urn]
+    changed = deployed.changed_functions(ManagementApi(stack).functions())
+    if not changed:
+        return []
+    say(f"changed beside Pulumi: {', '.join(changed.values())}; deploying again")
+    return ["--replace", deployed.urn]
+
+
+def _moved(engine: Engine, state: State) -> list[str]:
+    """Before the update: what it makes may take AWS a moment to show, and would be taken for gone."""
+    found = drift.moved(engine) if state.resources else []
+    if found:
+        say(f"changed beside Pulumi: {', '.join(drift.short(urn) for urn in found)}; to be put back")
+    return found
+
+
+def _put_back(engine: Engine, moved: Sequence[str]) -> None:
+    """The state learns how AWS has it, and a second update makes it what it was.
+
+    After the first update: the gate knows this very surface as live then, so that going back to it needs nobody's
+    approval; before it, a state that drifted would stand in the way of a change that was approved.
+    """
+    if not moved:
+        return
+    state = read_state(engine)
+    refuse_keys_to_be_deleted(engine.stack, state)
+    still_there = {one.urn for one in state.resources}
+    which = [word for urn in moved if urn in still_there for word in ("--target", urn)]
+    engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs", *which)
+    engine.change(*UP)
+
+
+def _set_again(stack: Stack, state: State) -> None:
+    supabase = ManagementApi(stack)
+    if changed := Deployed.of(state).changed_settings(supabase.secrets()):
+        supabase.set_secrets(changed)
+        say(f"changed beside Pulumi: {', '.join(changed)}; set again")
 
 
 def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:
