@@ -2,23 +2,26 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gate.state import State, read
 from gate.surface import functions_of
-from operations import access_key
-from operations.drift import functions_drift
+from operations import access_key, drift
+from operations.drift import Deployed
 from operations.engine import Engine
 from operations.engine_events import LOG_FLAG
 from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
+from operations.key_guard import refuse_keys_to_be_deleted
 from operations.output import say
 from operations.recover import State as RecoveredState
+from operations.recover import read_state
 from operations.round_trip import round_trips
 from operations.stack import Stack
+from operations.supabase import ManagementApi
 from releases.versions import Version
 
 UP = ("up", "--yes", "--suppress-outputs")
@@ -37,18 +40,48 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
             journal.saw(log)
 
 
-def hand_key_over(stack: Stack) -> None:
+def hand_over(stack: Stack, state: RecoveredState) -> None:
+    """What the functions read from their environment: the access key, and settings that were changed by hand."""
     if access_key.ensure(stack):
         say("the functions have a new access key")
+    supabase = ManagementApi(stack)
+    if changed := Deployed.of(state).changed_settings(supabase.secrets()):
+        supabase.set_secrets(changed)
+        say(f"changed beside Pulumi: {', '.join(changed)}; set again")
 
 
 def functions_to_bring_back(stack: Stack, state: RecoveredState) -> list[str]:
-    """Functions that were deleted or replaced beside Pulumi are deployed again, though their source is unchanged."""
-    drift = functions_drift(stack, state)
-    if not drift.functions:
+    """Functions that aren't as they were left are deployed again, though their source is unchanged."""
+    deployed = Deployed.of(state)
+    if not deployed.functions:
         return []
-    say(f"deleted or replaced beside Pulumi: {', '.join(drift.functions)}; deploying again")
-    return ["--replace", drift.urn]
+    changed = deployed.changed_functions(ManagementApi(stack).functions())
+    if not changed:
+        return []
+    say(f"changed beside Pulumi: {', '.join(changed.values())}; deploying again")
+    return ["--replace", deployed.urn]
+
+
+def changed_by_hand(engine: Engine, state: RecoveredState) -> list[str]:
+    """Before the update: what it makes may take AWS a moment to show, and would be taken for gone."""
+    found = drift.moved(engine) if state.resources else []
+    if found:
+        say(f"changed beside Pulumi: {', '.join(drift.short(urn) for urn in found)}; to be put back")
+    return found
+
+
+def put_back(engine: Engine, journal: Journal, moved: Sequence[str]) -> None:
+    """The state learns how AWS has it, and a second update makes it what it was.
+
+    After the first update: the gate knows this very surface as live then, so that going back to it needs nobody's
+    approval; before it, a state that drifted would stand in the way of a change that was approved.
+    """
+    state = read_state(engine)
+    refuse_keys_to_be_deleted(engine.stack, state)
+    still_there = {one.urn for one in state.resources}
+    which = [word for urn in moved if urn in still_there for word in ("--target", urn)]
+    engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs", *which)
+    update(engine, journal)
 
 
 def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:

@@ -109,6 +109,9 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
     key that is disabled); degraded when it serves but isn't as it should be (rotation off, functions of different
     releases, slower than 2 s) or couldn't be asked. The stack is as bad as its worst part.
 
+    The part `drift` holds functions, their settings and access key, and the keys' aliases against what the last
+    deployment left. Policies, roles and alarms take longer to compare: pf deploy does, before it updates.
+
     Example: pf health --stack production --json
     """
     with _verb():
@@ -181,6 +184,10 @@ def deploy(
     Looks first (settings, tools, account, project, functions), finishes what an interrupted update left, previews and
     updates, gives the functions their access key, and asks every part how it is. What has become unwell by it goes back
     to the last verified version by itself, also when the watch afterwards sees it fail. A report says what was done.
+
+    What was changed by hand is named and, once the update itself has passed, put back: resources of the stack in AWS
+    that are gone or differ, functions that are gone or differ, their settings, their access key. Only named, by the
+    health at the end: a function that the release doesn't have. Refused: to replace a key whose deletion is scheduled.
 
     Ctrl-C once ends it cleanly and says what state things are in.
 

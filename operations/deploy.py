@@ -5,14 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gate.evidence import EMERGENCY
-from operations.applying import functions_to_bring_back, hand_key_over, settle, stands, state_of, update
+from operations.applying import (
+    changed_by_hand,
+    functions_to_bring_back,
+    hand_over,
+    put_back,
+    settle,
+    stands,
+    state_of,
+    update,
+)
 from operations.conduct import WATCHING, conducted
 from operations.engine import Engine, EngineError
 from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.journal import Journal
-from operations.key_guard import refuse_keys_to_be_deleted, refuse_stray_keys
+from operations.key_guard import refuse_stray_keys
 from operations.measure import measure
 from operations.output import say
 from operations.preflight import Preflight, preflight
@@ -94,6 +103,8 @@ class _Deployment:
         with journal.step("recovering", "the interrupted update is still to be recovered"):
             if recover(self.stack, self.engine, found.state):
                 say("recovered; deploying")
+        with journal.step("comparing with AWS", "nothing has been changed"):
+            moved = changed_by_hand(self.engine, found.state)
         try:
             with journal.step("updating", "the engine has saved what it did"):
                 update(self.engine, journal, *functions_to_bring_back(self.stack, found.state))
@@ -101,10 +112,14 @@ class _Deployment:
             self._undo_what_broke_off(error, before)
             raise
         self._note_version()
-        with journal.step("handing the access key over", "all resources stand, the functions may lack their key"):
-            hand_key_over(self.stack)
+        if moved:
+            with journal.step("putting back", "the update is done; what was changed by hand may not be put back yet"):
+                put_back(self.engine, journal, moved)
+        with journal.step("handing settings and access key over", "all resources stand, the functions may lack both"):
+            hand_over(self.stack, read_state(self.engine))
         with journal.step("verifying", "everything is deployed, and not yet verified"):
-            report = self._verify(found)
+            report = settle(self.stack, found.release)
+            journal.asked(report)
         if broken := self._broken(report, before):
             return self._take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)
         if report.status is not Status.HEALTHY:
@@ -134,17 +149,6 @@ class _Deployment:
             unwell=frozenset(check.name for check in unwell.result().unwell),
             measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
         )
-
-    def _verify(self, found: Preflight) -> HealthReport:
-        report = settle(self.stack, found.release)
-        if report.status is not Status.HEALTHY:
-            say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
-            refuse_keys_to_be_deleted(self.stack, read_state(self.engine))
-            self.engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
-            update(self.engine, self.journal)
-            report = settle(self.stack, found.release)
-        self.journal.asked(report)
-        return report
 
     def _note_version(self) -> None:
         with reading():

@@ -115,8 +115,9 @@ def filed_locks(stack: Stack) -> list[Holder]:
 class Engine:
     """`pulumi` for one stack. `wait`: for how many seconds the lock of another update is waited for."""
 
-    def __init__(self, stack: Stack, *, wait: float = 0) -> None:
+    def __init__(self, stack: Stack, *, seconds: float = READ_SECONDS, wait: float = 0) -> None:
         self.stack = stack
+        self.seconds = seconds  # for what only reads
         self._patience = time.monotonic() + wait
         self._waited_for = ""
         self.colour = "always" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else "never"
@@ -127,10 +128,10 @@ class Engine:
             raise OperationError("the Pulumi engine is not on PATH", "Install it: make setup")
         return [pulumi, *arguments, "--stack", self.stack.name, "--non-interactive", "--color", self.colour]
 
-    def read(self, *arguments: str) -> str:
-        """Run what only reads, and return what it printed."""
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run what only reads; that it fails is an answer as well."""
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 self._command(arguments),
                 cwd=self.stack.root,
                 env=self.stack.variables,
@@ -138,14 +139,18 @@ class Engine:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=READ_SECONDS,
+                timeout=self.seconds,
             )
         except subprocess.TimeoutExpired as error:
             raise EngineError(
-                f"`pulumi {arguments[0]}` did not end within {READ_SECONDS} s",
+                f"`pulumi {arguments[0]}` did not end within {self.seconds:.0f} s",
                 BACKEND_CURE,
                 ExitCode.FAILED,
             ) from error
+
+    def read(self, *arguments: str) -> str:
+        """Run what only reads, and return what it printed."""
+        done = self.ask(*arguments)
         if done.returncode == 0:
             return done.stdout
         said = _plain(done.stderr or done.stdout)

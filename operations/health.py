@@ -19,15 +19,15 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from components.naming import DATA_CLASSES, DataClass
-from operations.environment import CALLS_THE_GATEWAY, SEES_SUPABASE
-from operations.errors import ExitCode
+from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
+from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 from operations.supabase import ManagementApi, ServiceHealth, SupabaseError
 
 if TYPE_CHECKING:
     from operations.aws import Aws
 
-NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS")
+NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
 DEADLINE_SECONDS = 4.3  # an answer in under 5 s, with Python's own start
 SLOW_SECONDS = 2.0  # M7
 PROBED_TABLE = "payment_methods"
@@ -103,6 +103,7 @@ class Probe:
     parts: tuple[str, ...]
     ask: Callable[[], Sequence[Answer]]
     when_silent: Status
+    timed: bool = True  # whether how long it takes says anything about the parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ class Probes:
                 Probe(parts=(f"key {one.name}",), ask=lambda one=one: [self.key(one)], when_silent=Status.DEGRADED)
                 for one in DATA_CLASSES
             ),
+            Probe(parts=("drift",), ask=lambda: [self.drift()], when_silent=Status.DEGRADED, timed=False),
         ]
 
     def supabase(self) -> list[Answer]:
@@ -236,6 +238,56 @@ class Probes:
             return Answer(status=Status.DEGRADED, detail=detail)
         return Answer(status=Status.HEALTHY, detail=f"{alias}, rotates every {period} days")
 
+    def drift(self) -> Answer:
+        """What was changed beside Pulumi, as far as it is read at once: functions, their settings, the aliases."""
+        from operations import access_key
+        from operations.drift import Deployed
+        from operations.engine import Engine
+        from operations.recover import read_state
+
+        supabase = ManagementApi(self.stack, seconds=self.seconds, client=self._http)
+        try:
+            deployed = Deployed.of(read_state(Engine(self.stack, seconds=self.seconds)))
+            if not deployed.urn:
+                return Answer(status=Status.DEGRADED, detail=f"nothing is deployed: {self._deploy}")
+            live, secrets = supabase.functions(), supabase.secrets()
+            moved = self._moved_aliases(deployed.aliases)
+        except OperationError as error:
+            return Answer(status=Status.DEGRADED, detail=f"not known: {error.message}. {error.cure}".strip())
+        changed = [*moved, *deployed.changed_functions(live).values()]
+        if settings := deployed.changed_settings(secrets):
+            changed.append(f"changed or unset: {', '.join(settings)}")
+        if not access_key.is_whole(secrets):
+            changed.append("the functions' AWS access key is not the one that was handed over")
+        told = [f"{'; '.join(changed)}: {self._deploy}"] if changed else []
+        told += [
+            f"{name} is no function of the release: {self._remove(name)}"
+            for name in sorted(live)
+            if name not in deployed.functions
+        ]
+        if told:
+            return Answer(status=Status.DOWN if moved else Status.DEGRADED, detail=". ".join(told))
+        return Answer(status=Status.HEALTHY, detail="none in the functions, their settings and the aliases")
+
+    def _moved_aliases(self, aliases: Mapping[str, str]) -> list[str]:
+        """New ciphertext under another key, and old ciphertext that the role may not decrypt any more."""
+        from operations.aws import AwsError, code_of, explained
+
+        found: list[str] = []
+        for alias, key in sorted(aliases.items()):
+            try:
+                now = self.aws.kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+            except AwsError as error:
+                if code_of(error) == "NotFoundException":
+                    continue  # the key's own part says it
+                raise explained(error, self.stack, f"asking for {alias}") from error
+            if now != key:
+                found.append(f"{alias} points to the key {now}, not to {key}")
+        return found
+
+    def _remove(self, name: str) -> str:
+        return f"supabase functions delete {name} --project-ref {self.stack.settings.supabase_project_ref}"
+
     @property
     def _deploy(self) -> str:
         return f"./pf deploy{self.stack.command}"
@@ -289,7 +341,7 @@ def ask_all(probes: Sequence[Probe], seconds: float) -> list[Result]:
         probe = probes[number]
         broken = Answer(status=Status.DEGRADED, detail="the check itself failed; the log of pf says how")
         results[number] = [
-            Result(name=part, answer=answer, seconds=took)
+            Result(name=part, answer=answer, seconds=took if probe.timed else None)
             for part, answer in zip(probe.parts, found or [broken] * len(probe.parts), strict=True)
         ]
     for number, probe in enumerate(probes):

@@ -16,7 +16,7 @@ from gate.records import Quarantined
 from gate.state import State
 from gate.surface import Surface
 from operations import preflight
-from operations.applying import functions_to_bring_back, hand_key_over, settle, stands, state_of, update
+from operations.applying import functions_to_bring_back, hand_over, settle, stands, state_of, update
 from operations.conduct import LONGEST_LINE, conducted, line
 from operations.engine import Engine, EngineError
 from operations.engine_events import UNHIDES_THE_LOG
@@ -180,8 +180,8 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
         arguments = functions_to_bring_back(stack, read_state(engine))
         _updated(plan, stack, engine, journal, state, arguments)
         _note(plan, journal)
-    with journal.step("handing the access key over"):
-        hand_key_over(stack)
+    with journal.step("handing settings and access key over"):
+        hand_over(stack, read_state(engine))
     with journal.step("verifying"):
         report = settle(stack, stack.release.digest)
         journal.asked(report)

@@ -11,6 +11,10 @@ from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class SupabaseError(OperationError):
     """The Management API refused, or didn't answer."""
 
@@ -22,7 +26,7 @@ class Secret(BaseModel):
     value: str
 
     def holds(self, text: str) -> bool:
-        return self.value.lower() == hashlib.sha256(text.encode()).hexdigest()
+        return self.value.lower() == sha256(text)
 
 
 class DeployedFunction(BaseModel):
@@ -30,7 +34,13 @@ class DeployedFunction(BaseModel):
 
     slug: str
     version: int = 0
+    verify_jwt: bool = True
     ezbr_sha256: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Changes when other code goes live: the bundle's hash, or the version where the API gives none."""
+        return self.ezbr_sha256 or f"version {self.version}"
 
 
 class ServiceHealth(BaseModel):
@@ -69,14 +79,13 @@ class ManagementApi:
         except ValidationError as error:
             raise self._garbage("health") from error
 
-    def function_contents(self) -> dict[str, str]:
-        """By name, what changes when other code goes live: the bundle's hash, or the version where there is none."""
+    def functions(self) -> dict[str, DeployedFunction]:
+        """Those that are live, by name."""
         answer = self._call("GET", "/functions")
         try:
-            live = TypeAdapter(list[DeployedFunction]).validate_json(answer.content)
+            return {one.slug: one for one in TypeAdapter(list[DeployedFunction]).validate_json(answer.content)}
         except ValidationError as error:
             raise self._garbage("functions") from error
-        return {one.slug: one.ezbr_sha256 or f"version {one.version}" for one in live}
 
     def secrets(self) -> dict[str, Secret]:
         answer = self._call("GET", "/secrets")

@@ -1,5 +1,6 @@
 """Changing an edge function: the new behaviour comes, the old one comes back, nothing is ever removed on the way."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,15 +53,29 @@ def test_a_function_that_does_not_parse_changes_nothing(checkout: Checkout, entr
 
 @pytest.mark.rows("K1", "E1")
 def test_what_was_changed_by_hand_is_brought_back_by_a_deployment(checkout: Checkout) -> None:
-    """A function deleted, a key disabled, an alias gone: nothing of it is in the state."""
+    """Functions and what they read, keys, aliases, policies, alarms: nothing of it is in the state."""
     variables = checkout.environment
     project = f"{variables['SUPABASE_API_URL']}/v1/projects/sandboxsandboxsandbo"
     authorization = {"Authorization": f"Bearer {variables['SUPABASE_ACCESS_TOKEN']}"}
     httpx.delete(f"{project}/functions/encrypt-data", headers=authorization).raise_for_status()
+    open_to_all = {"verify_jwt": False}
+    httpx.patch(
+        f"{project}/functions/create-payment-method", json=open_to_all, headers=authorization
+    ).raise_for_status()
+    changed = [{"name": name, "value": "by hand"} for name in ("PF_ROLE_ARN", "PF_AWS_SECRET_ACCESS_KEY")]
+    httpx.post(f"{project}/secrets", json=changed, headers=authorization).raise_for_status()
     kms = checkout.aws("kms")
     key = kms.describe_key(KeyId="alias/parker-flight-payment-sandbox")["KeyMetadata"]["KeyId"]
     kms.disable_key(KeyId=key)
     kms.delete_alias(AliasName="alias/parker-flight-pii-sandbox")
+    general = kms.describe_key(KeyId="alias/parker-flight-general-sandbox")["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName="alias/parker-flight-general-sandbox", TargetKeyId=key)
+    policy = kms.get_key_policy(KeyId=general, PolicyName="default")["Policy"]
+    kms.put_key_policy(KeyId=general, PolicyName="default", Policy=policy.replace("kms:DescribeKey", "kms:*"))
+    iam, cloudwatch = checkout.aws("iam"), checkout.aws("cloudwatch")
+    iam.delete_role_policy(RoleName="parker-flight-sandbox-role", PolicyName="functions")
+    alarms = {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    cloudwatch.delete_alarms(AlarmNames=[min(alarms)])
     keys = len(kms.list_keys()["Keys"])
     assert checkout.pf("health", check=False).returncode == 2
 
@@ -70,3 +85,8 @@ def test_what_was_changed_by_hand_is_brought_back_by_a_deployment(checkout: Chec
     assert kms.describe_key(KeyId="alias/parker-flight-payment-sandbox")["KeyMetadata"]["KeyId"] == key
     slugs = {one["slug"] for one in httpx.get(f"{project}/functions", headers=authorization).json()}
     assert slugs == {"encrypt-data", "create-payment-method"}
+    now = kms.get_key_policy(KeyId=general, PolicyName="default")["Policy"]
+    assert json.loads(now) == json.loads(policy)
+    assert kms.describe_key(KeyId="alias/parker-flight-general-sandbox")["KeyMetadata"]["KeyId"] == general
+    assert iam.get_role_policy(RoleName="parker-flight-sandbox-role", PolicyName="functions")["PolicyDocument"]
+    assert {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]} == alarms

@@ -1,5 +1,7 @@
 """A stack whose AWS is moto and whose Supabase is an HTTP server that the test directs."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -23,6 +25,7 @@ TOKEN = "sbp_" + "a1" * 20
 RELEASE = "0123456789abcdef"
 FUNCTIONS = ("create-payment-method", "encrypt-data")
 PROJECT = "/v1/projects/sandboxsandboxsandbo"
+SETTINGS = {"PF_ENVIRONMENT": "sandbox", "PF_ROLE_ARN": "arn:aws:iam::123456789012:role/parker-flight-sandbox-role"}
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,36 @@ def keys(client: Callable[[str], Any]) -> dict[str, str]:
         kms.create_alias(AliasName=f"alias/parker-flight-{one.name}-sandbox", TargetKeyId=made[one.name])
         kms.enable_key_rotation(KeyId=made[one.name], RotationPeriodInDays=365)
     return made
+
+
+def exported(keys: dict[str, str]) -> dict[str, Any]:
+    """The state that a deployment of all this leaves, as `pulumi stack export` prints it."""
+
+    def resource(kind: str, name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+        urn = f"urn:pulumi:sandbox::parker-flight::{kind}::{name}"
+        return {"urn": urn, "type": kind.rpartition("$")[2], "custom": True, "inputs": inputs, "outputs": outputs}
+
+    command = "parkerflight:supabase:EdgeFunctions$command:local:Command"
+    left = {"functions": {name: {"source": "s", "content": f"{name} 1"} for name in FUNCTIONS}, "release": RELEASE}
+    triggers = [f"{name} {'0' * 64} verify_jwt=true" for name in FUNCTIONS]
+    resources = [
+        resource(command, "functions-release", {"triggers": triggers}, {"stdout": json.dumps(left)}),
+        resource(
+            *(command, "functions-settings", {"environment": {**SETTINGS, "PF_PROJECT_REF": "ref"}}),
+            {"stdout": json.dumps({"names": sorted(SETTINGS)})},
+        ),
+    ]
+    for name, key in keys.items():
+        outputs = {"name": f"alias/parker-flight-{name}-sandbox", "targetKeyId": key}
+        resources.append(resource("aws:kms/alias:Alias", name, {}, outputs))
+    return {"deployment": {"resources": resources}}
+
+
+@pytest.fixture
+def deployed(keys: dict[str, str], tool: Callable[[str, str], Path]) -> dict[str, str]:
+    """The keys, and an engine whose state has them, the functions and their settings."""
+    tool("pulumi", f"cat <<'END'\n{json.dumps(exported(keys))}\nEND")
+    return keys
 
 
 @pytest.fixture
@@ -155,3 +188,26 @@ def all_well(server: HTTPServer) -> None:
     server.expect_request("/rest/v1/payment_methods", method="GET").respond_with_json([])
     services = [{"name": name, "healthy": True, "status": "ACTIVE_HEALTHY"} for name in ("db", "rest")]
     server.expect_request(f"{PROJECT}/health", method="GET").respond_with_json(services)
+    server.expect_request(f"{PROJECT}/functions", method="GET").respond_with_json([live(name) for name in FUNCTIONS])
+    server.expect_request(f"{PROJECT}/secrets", method="GET").respond_with_json(secrets())
+
+
+def live(name: str, **changed: Any) -> dict[str, Any]:
+    """A function as the Management API lists it."""
+    return {"slug": name, "version": 1, "ezbr_sha256": f"{name} 1", "verify_jwt": True} | changed
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def secrets(**changed: str | None) -> list[dict[str, str]]:
+    """The functions' settings and access key as the Management API lists them; None for one that is unset."""
+    values: dict[str, str | None] = {
+        **SETTINGS,
+        "PF_RELEASE": RELEASE,
+        "PF_AWS_ACCESS_KEY_ID": "AKIA",
+        "PF_AWS_SECRET_ACCESS_KEY": "secret",
+        "PF_AWS_ACCESS_KEY_CHECKSUM": f"{sha256('AKIA')} {sha256('secret')}",
+    } | changed
+    return [{"name": name, "value": sha256(value)} for name, value in values.items() if value is not None]

@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from operations import access_key
-from operations.access_key import KEY, KEY_ID
+from operations.access_key import CHECKSUM, KEY, KEY_ID
 from operations.errors import OperationError
 from operations.stack import Stack
 from tests.operations.conftest import PROJECT
@@ -86,6 +86,37 @@ def test_a_key_that_was_switched_off_is_replaced(stack: Stack, store: Store, iam
     iam.update_access_key(UserName=USER, AccessKeyId=old, Status="Inactive")
     assert access_key.ensure(stack) is True
     assert ids(iam) == [store.values[KEY_ID]] != [old]
+
+
+def test_a_secret_that_was_changed_by_hand_brings_a_new_key(stack: Stack, store: Store, iam: Any) -> None:
+    access_key.ensure(stack)
+    (old,) = ids(iam)
+    store.values[KEY] = "another"
+    assert access_key.ensure(stack) is True
+    assert ids(iam) == [store.values[KEY_ID]] != [old]
+    assert access_key.ensure(stack) is False
+
+
+def test_a_key_that_may_still_serve_stays_until_the_new_one_is_handed_over(
+    stack: Stack, store: Store, iam: Any
+) -> None:
+    access_key.ensure(stack)
+    (old,) = ids(iam)
+    del store.values[CHECKSUM]
+    store.status = 500
+    with pytest.raises(OperationError, match="500"):
+        access_key.ensure(stack)
+    assert ids(iam) == [old] == [store.values[KEY_ID]]
+    store.status = 201
+    assert access_key.ensure(stack) is True
+    assert ids(iam) == [store.values[KEY_ID]] != [old]
+
+
+def test_a_key_that_a_dead_deployment_left_beside_the_one_in_use_goes(stack: Stack, store: Store, iam: Any) -> None:
+    access_key.ensure(stack)
+    iam.create_access_key(UserName=USER)
+    assert access_key.ensure(stack) is False
+    assert ids(iam) == [store.values[KEY_ID]]
 
 
 def test_half_a_secret_is_none(stack: Stack, store: Store, iam: Any) -> None:

@@ -54,12 +54,12 @@ def any_function(request: Request) -> Response:
     return Response(json.dumps(self_check(request.path.rpartition("/")[2])))
 
 
-@pytest.mark.usefixtures("keys")
+@pytest.mark.usefixtures("deployed")
 def test_health_answers_machines_on_standard_output_alone(state: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
     all_well(httpserver)
-    done = pf("health", "--json", state=state)
-    assert done.returncode == 0, done.stderr
+    done = pf("health", "--json", state=state, PATH=f"{state.parent / 'tools'}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["status"] == "healthy"
     assert done.stderr == ""
 
@@ -233,14 +233,14 @@ def test_a_full_disk_is_one_message(state: Path) -> None:
         assert done.stderr == "error: standard output can't be written: No space left on device\n"
 
 
-@pytest.mark.usefixtures("keys")
+@pytest.mark.usefixtures("deployed")
 def test_a_reader_that_goes_away_changes_no_exit_code(state: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
     all_well(httpserver)
     with subprocess.Popen(
         ["./pf", "health"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PF_STATE": str(state)},
+        env={"PATH": f"{state.parent / 'tools'}:{os.environ['PATH']}", "PF_STATE": str(state)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
