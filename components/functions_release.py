@@ -52,6 +52,11 @@ class LiveFunction(BaseModel):
         """Changes when other code goes live: the bundle's hash, or the version where the API gives none."""
         return self.ezbr_sha256 or f"version {self.version}"
 
+    @property
+    def stamp(self) -> tuple[str, int, int]:
+        """Changes with every deployment, even one whose bundle is the same as before."""
+        return (self.content, self.version, self.updated_at)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
@@ -128,10 +133,14 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
         raise ReleaseError(f"`{Path(command[0]).name} {command[1]}` did not end within {seconds} s") from error
+    except OSError as error:
+        raise ReleaseError(f"{command[0]} can't be run ({error.strerror}): `make setup` installs it anew") from error
 
 
 def _tail(text: str, lines: int = 25) -> str:
@@ -187,12 +196,19 @@ def changed(release: Release, left: Mapping[str, Left], live: Mapping[str, LiveF
     ]
 
 
-def verified(release: Release, live: Mapping[str, LiveFunction]) -> dict[str, Left]:
-    """What is live, if it is the whole release; the error names each function that isn't right."""
+def verified(
+    release: Release, live: Mapping[str, LiveFunction], before: Mapping[str, LiveFunction], switched: Sequence[str]
+) -> dict[str, Left]:
+    """What is live, if it is the whole release; the error names each function that isn't right.
+
+    `before` is what was live before `switched` were: a CLI that ends well without a word may have done nothing.
+    """
     wrong: list[str] = []
     for name, function in sorted(release.functions.items()):
         if name not in live:
             wrong.append(f"{name} is not there")
+        elif name in switched and name in before and live[name].stamp == before[name].stamp:
+            wrong.append(f"{name} is still the one from before, though the Supabase CLI reported no error")
         elif live[name].status not in ("", "ACTIVE"):
             wrong.append(f"{name} is {live[name].status}")
         elif live[name].verify_jwt != function.verify_jwt:
@@ -216,7 +232,7 @@ def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> di
         except ReleaseError as error:
             raise ReleaseError(f"{error}\n{_left_behind(supabase, names, before)}") from error
     after = supabase.functions() if names else before
-    now = verified(release, after)
+    now = verified(release, after, before, names)
     for name in sorted(set(left) - set(release.functions)):
         if name in after:
             supabase.run("functions", "delete", name)
@@ -230,7 +246,7 @@ def _left_behind(supabase: Supabase, names: Sequence[str], before: Mapping[str, 
     except ReleaseError as error:
         return f"What is live now could not be read, it may be in part of this release: {error}"
     switched = [
-        name for name in names if name in after and (name not in before or before[name].version != after[name].version)
+        name for name in names if name in after and (name not in before or before[name].stamp != after[name].stamp)
     ]
     kept = [name for name in names if name not in switched]
     if not switched:

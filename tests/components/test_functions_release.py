@@ -177,6 +177,7 @@ def test_only_changed_functions_are_deployed(world: World) -> None:
 def test_a_function_that_someone_else_changed_is_deployed_again(world: World) -> None:
     left = deployed(world)
     world.live = {**world.live, "one": {**world.live["one"], "version": 9, "ezbr_sha256": "by hand"}}
+    world.plan(supabase_functions_deploy={"live": {"one": {"version": 10, "ezbr_sha256": "a1"}}})
     world.run("deploy", left=left)
     assert world.calls()[-1][:4] == ["supabase", "functions", "deploy", "one"]
 
@@ -217,7 +218,8 @@ def test_the_next_run_after_a_mixed_release_finishes_it(world: World) -> None:
     left = deployed(world)
     world.source(one="1, better", two="2, worse")
     world.live = {**world.live, "one": {**world.live["one"], "version": 2, "ezbr_sha256": "a2"}}
-    world.plan(supabase_functions_deploy={"live": {"two": {"version": 2, "ezbr_sha256": "b2"}}})
+    again = {"one": {"version": 3, "ezbr_sha256": "a2"}, "two": {"version": 2, "ezbr_sha256": "b2"}}
+    world.plan(supabase_functions_deploy={"live": again})
     world.run("deploy", left=left)
     assert world.calls()[-1][:5] == ["supabase", "functions", "deploy", "one", "two"]
 
@@ -246,6 +248,30 @@ def test_a_failed_deployment_whose_outcome_cannot_be_read_says_both(world: World
 def test_what_is_live_is_read_back_whatever_the_cli_said(world: World, live: dict[str, Any], said: str) -> None:
     world.plan(supabase_functions_deploy={"live": live})
     with pytest.raises(ReleaseError, match=f"not live as a whole: {said}"):
+        world.run("deploy")
+
+
+def test_a_cli_that_ends_well_and_does_nothing_has_deployed_nothing(world: World) -> None:
+    left = deployed(world)
+    world.named.clear()
+    world.source(one="1, better", two="2, better")
+    world.plan(supabase_functions_deploy={"live": {"two": {"version": 2}}})  # the same bundle, deployed anew
+    with pytest.raises(ReleaseError, match="not live as a whole: one is still the one from before") as refused:
+        world.run("deploy", left=left)
+    assert "two" not in str(refused.value)
+    assert world.named == []
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\x00 of another machine", b"#!/nowhere/interpreter\n"])
+def test_a_tool_that_cannot_be_started_is_named_with_its_cure(world: World, content: bytes) -> None:
+    (world.folder / "bin/deno").write_bytes(content)
+    with pytest.raises(ReleaseError, match="bin/deno can't be run .*make setup"):
+        world.run("deploy")
+
+
+def test_what_a_tool_says_in_another_encoding_is_shown_all_the_same(world: World) -> None:
+    (world.folder / "bin/deno").write_text("#!/bin/sh\nprintf 'caf\\351'\nexit 1\n")
+    with pytest.raises(ReleaseError, match="did not load in Deno:\ncaf\N{REPLACEMENT CHARACTER}"):
         world.run("deploy")
 
 
