@@ -105,7 +105,7 @@ class Supabase:
             answer.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise ReleaseError(_refused(error.response, self.project_ref)) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ReleaseError(
                 f"the Supabase API at {self.api_url} does not answer ({type(error).__name__}): is it up, is "
                 "SUPABASE_API_URL right? On the sandbox: ./pf sandbox up"

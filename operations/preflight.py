@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from components.function_source import FUNCTIONS
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
@@ -17,7 +15,7 @@ from operations.errors import OperationError
 from operations.recover import State, read_state
 from operations.stack import Stack
 from operations.supabase import ManagementApi
-from settings import file_name, stacks
+from settings import SettingsError, content_of, file_name, stacks
 
 NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
 PASSPHRASES = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
@@ -89,10 +87,9 @@ def alone(stack: Stack) -> None:
 def _content(root: Path, stack: str) -> dict[str, object]:
     """A stack's file as it is; empty where it can't be read."""
     try:
-        content: object = yaml.safe_load((root / file_name(stack)).read_text())
-    except yaml.YAMLError:
+        return content_of(stack, root)
+    except SettingsError:
         return {}
-    return cast("dict[str, object]", content) if isinstance(content, dict) else {}
 
 
 def account(stack: Stack) -> None:

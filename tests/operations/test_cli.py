@@ -215,10 +215,10 @@ def test_without_an_environment_pf_names_setup(tmp_path: Path) -> None:
     assert "make setup" in done.stderr
 
 
-def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path) -> None:
-    # An environment file that is no text: nothing in `pf` expects that.
-    (state / "sandbox.env").write_bytes(b"\xff\xfe\x00A=1\n")
-    done = pf("health", state=state, folder=tmp_path)
+def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    root = clone(tmp_path / "clone", variables)
+    (root / "operations/health.py").write_text("1 / 0\n")
+    done = pf("health", state=state, program=root / "pf")
     assert done.returncode == 70
     assert "a bug of pf" in done.stderr
     assert "Traceback" in (state / "pf.log").read_text()
