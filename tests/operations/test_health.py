@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ def test_all_parts_well_is_healthy(stack: Stack, httpserver: HTTPServer) -> None
         *FUNCTIONS,
         *("rest", "supabase", "database", "key general", "key pii", "key payment"),
     }
+
+
+@pytest.mark.usefixtures("keys")
+def test_what_lives_is_asked_however_the_source_is(stack: Stack, project: Path, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    (project / "supabase/functions" / FUNCTIONS[0] / "index.ts").unlink()
+    (project / "supabase/functions" / FUNCTIONS[1] / "index.ts").write_bytes(b"// caf\xe9")
+    (project / "supabase/config.toml").write_text("functions = 1")
+    report = health(stack)
+    assert report.status is Status.HEALTHY
+    assert {*FUNCTIONS} < {check.name for check in report.checks}
 
 
 @pytest.mark.usefixtures("keys")
