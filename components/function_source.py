@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 FUNCTIONS = Path("supabase/functions")
 CONFIG = Path("supabase/config.toml")
+LOCK_CHANGES = "\nchanges:\n"  # after it Deno prints all of deno.lock that it would write
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # Supabase's own rule
 _IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n\0]+)["']""")

@@ -24,7 +24,7 @@ from typing import Any, cast
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from components.function_source import FUNCTIONS, Release, SourceError, read_release
+from components.function_source import FUNCTIONS, LOCK_CHANGES, Release, SourceError, read_release
 
 RELEASE_SETTING = "PF_RELEASE"
 DEFAULT_API_URL = "https://api.supabase.com"
@@ -179,7 +179,7 @@ def load(release: Release, names: Sequence[str], environment: Mapping[str, str])
     if process.returncode:
         raise ReleaseError(
             f"nothing was deployed, since {', '.join(f'{FUNCTIONS}/{entry}' for entry in entries)} "
-            f"did not load in Deno:\n{_tail(process.stdout)}"
+            f"did not load in Deno:\n{_tail(process.stdout.partition(LOCK_CHANGES)[0])}"
         )
 
 

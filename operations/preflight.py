@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from components.function_source import FUNCTIONS
+from components.function_source import FUNCTIONS, LOCK_CHANGES
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
@@ -120,13 +120,14 @@ def functions(stack: Stack) -> str:
     entries = [str(one.entry.relative_to(FUNCTIONS)) for one in release.functions.values()]
     try:
         done = subprocess.run(
-            [deno, "check", *entries],
+            [deno, "check", "--frozen", *entries],  # else it would write deno.lock
             cwd=stack.root / FUNCTIONS,
             env={**stack.variables, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
             timeout=CHECK_SECONDS,
         )
@@ -135,8 +136,10 @@ def functions(stack: Stack) -> str:
             f"`deno check` did not end within {CHECK_SECONDS} s", "Is the npm registry reachable?"
         ) from error
     if done.returncode:
-        said = done.stdout.replace(f"file://{stack.root}/", "").strip()
-        raise OperationError(f"the edge functions don't pass `deno check`:\n{said}", "Mend that, then deploy again.")
+        said = done.stdout.replace(f"file://{stack.root}/", "").partition(LOCK_CHANGES)[0].strip()
+        raise OperationError(
+            f"the edge functions don't pass `deno check`:\n{said}", f"Mend that (in {FUNCTIONS}), then deploy again."
+        )
     return release.digest
 
 

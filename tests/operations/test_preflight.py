@@ -104,6 +104,21 @@ def test_a_function_that_does_not_parse_is_named_with_file_and_line(stack: Stack
         preflight.functions(stack)
 
 
+def test_a_missing_lock_is_named_and_not_written(stack: Stack, tool: Tool) -> None:
+    tool(
+        "deno",
+        """case "$*" in
+*--frozen*) printf 'error: The lockfile is out of date. Run `deno install --frozen=false`\\nchanges:\\n 1 | + {\\n'; exit 1 ;;
+*) touch deno.lock ;;
+esac""",
+    )
+    with pytest.raises(OperationError, match="The lockfile is out of date") as caught:
+        preflight.functions(stack)
+    assert caught.value.message.endswith("Run `deno install --frozen=false`")
+    assert "in supabase/functions" in caught.value.cure
+    assert not list(stack.root.rglob("deno.lock"))
+
+
 def test_a_function_without_an_entry_point_is_named(stack: Stack, project: Path) -> None:
     (project / "supabase/functions/encrypt-data/index.ts").unlink()
     with pytest.raises(OperationError, match="encrypt-data"):
