@@ -7,8 +7,9 @@
 
 Reads PF_PROJECT_REF, and PF_RELEASE for `deploy`; SUPABASE_ACCESS_TOKEN, SUPABASE_API_URL and SUPABASE_PROFILE lead
 to the project. Standard output is the resource's state: what was left live, as JSON, which comes back in
-PULUMI_COMMAND_STDOUT. What people read goes to standard error. Supabase has no transaction: a release that went live
-in part is an error.
+PULUMI_COMMAND_STDOUT. What people read goes to standard error, which the engine shows as it comes. What ends the
+command goes to standard output instead: the engine's own error quotes both, and would say it twice. Supabase has no
+transaction: a release that went live in part is an error.
 """
 
 import json
@@ -330,10 +331,10 @@ def main() -> int:
     try:
         state = run(sys.argv[1:], os.environ)
     except (ReleaseError, SourceError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stdout.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted; what is live may be in part of this release, `pulumi up` finishes it\n")
+        sys.stdout.write("error: interrupted; what is live may be in part of this release, `pulumi up` finishes it\n")
         return 130
     sys.stdout.write(json.dumps(state, sort_keys=True))
     return 0

@@ -175,8 +175,8 @@ class Engine:
         if names := sorted(set(_PROTECTED.findall(output))):
             return EngineError(
                 f"this change would delete or replace what is protected ({', '.join(names)}); {left}",
-                "Don't unprotect it, as the engine suggests: what it has encrypted could be lost. Undo that part of the "
-                f"change, then: ./pf deploy{self.stack.command}",
+                "Don't unprotect it, as the engine suggests: what it has encrypted could be lost. "
+                f"Undo that part of the change, then: ./pf deploy{self.stack.command}",
                 ended,
             )
         denials = set(_DENIAL.findall(output))
