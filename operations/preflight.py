@@ -12,6 +12,7 @@ from components.function_source import FUNCTIONS, LOCK_CHANGES
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
+from operations.processes import PS_CURE
 from operations.recover import State, read_state
 from operations.stack import Stack
 from operations.supabase import ManagementApi
@@ -41,6 +42,8 @@ def tools(stack: Stack) -> None:
     missing = [f"{what} ({tool})" for tool, what in TOOLS.items() if shutil.which(tool, path=path) is None]
     if missing:
         raise OperationError(f"not on PATH: {', '.join(missing)}", "Install it: make setup")
+    if shutil.which("ps", path=path) is None:  # a recovery asks it who still runs, and the gate which update this is
+        raise OperationError("`ps` is not on PATH", PS_CURE)
 
 
 def passphrase(stack: Stack) -> None:

@@ -51,6 +51,13 @@ def test_a_missing_tool_is_named_with_its_cure(make_stack: Callable[..., Stack],
     assert "make setup" in caught.value.cure
 
 
+def test_a_missing_ps_is_named_with_its_package(make_stack: Callable[..., Stack], tool: Tool) -> None:
+    folders = [tool(name, "exit 0").parent for name in preflight.TOOLS]
+    with pytest.raises(OperationError, match="`ps` is not on PATH") as caught:
+        preflight.tools(make_stack(PATH=str(folders[0])))
+    assert "procps" in caught.value.cure
+
+
 def test_credentials_of_another_account_are_refused(stack: Stack, project: Path, httpserver: HTTPServer) -> None:
     known(httpserver)
     file = project / "Pulumi.sandbox.yaml"
