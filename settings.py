@@ -27,6 +27,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from components.naming import Site
 
 NAMESPACE = "parker-flight"
+# What the engine keeps in a stack's file besides the settings.
+BESIDE_CONFIG = frozenset({"config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider"})
 CONTACT_ROLES = ("devops", "devops-lead", "incident-commander", "security")
 # What CloudWatch Logs accepts; it says so only in the middle of a deployment.
 RETENTION_DAYS = frozenset(
@@ -154,7 +156,7 @@ class Settings(BaseModel):
         if self.allowed_account_ids != (self.aws_account_id,):
             raise PydanticCustomError(
                 "account",
-                "aws:allowedAccountIds is {allowed}, but parker-flight:awsAccountId is {account}: they must agree",
+                "is {allowed}, but parker-flight:awsAccountId is {account}: they must agree",
                 {"allowed": ", ".join(self.allowed_account_ids), "account": self.aws_account_id},
             )
         return self
@@ -173,15 +175,18 @@ class Settings(BaseModel):
     @classmethod
     def from_file(cls, stack: str, root: Path) -> Self:
         """From the stack's file, for tools that don't run under the engine."""
-        path = file_of(stack, root)
-        try:
-            content: object = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{path.name} is no YAML: {error}") from error
-        config = cast("dict[str, object]", content).get("config") if isinstance(content, dict) else None
+        content = content_of(stack, root)
+        config = cast("dict[str, object] | None", content.get("config"))
         if not isinstance(config, dict):
-            raise SettingsError(f"{path.name} has no `config:` section")
-        return cls.from_config(cast("dict[str, object]", config), stack)
+            raise SettingsError(f"{file_name(stack)} has no `config:` section")
+        if strays := sorted(content.keys() - BESIDE_CONFIG):
+            raise SettingsError(
+                f"{file_name(stack)} can't be used: {', '.join(strays)} beside `config:` is not known\n"
+                "  a setting stands below `config:`, indented; move it there, or take it out"
+            )
+        # As the engine does it: a name alone is one of the project's.
+        values = {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in config.items()}
+        return cls.from_config(values, stack)
 
     def require_gate(self, stack: str, environment: Mapping[str, str]) -> None:
         """A stack with a protected branch is never updated without its policy pack by mistake.
@@ -243,6 +248,21 @@ def file_of(stack: str, root: Path) -> Path:
     return path
 
 
+def content_of(stack: str, root: Path) -> dict[str, object]:
+    """A stack's file as it is, each key a text.
+
+    Raises: SettingsError where there is none, or it can't be read.
+    """
+    path = file_of(stack, root)
+    try:
+        content: object = json.loads(json.dumps(yaml.safe_load(path.read_bytes()), default=str))
+    except OSError as error:
+        raise SettingsError(f"{path.name} can't be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise SettingsError(f"{path.name} is no YAML that can be used: {error}") from error
+    return cast("dict[str, object]", content) if isinstance(content, dict) else {}
+
+
 def _explained(details: ErrorDetails) -> str:
     """What is wrong, and the line that mends it: `pulumi config set` would want a backend and a stack first."""
     key, *path = details["loc"] or ("aws:allowedAccountIds",)
@@ -252,10 +272,15 @@ def _explained(details: ErrorDetails) -> str:
         return f"  {where} is a secret; secrets have no place in a stack's config\n    take it out"
     if details["type"] == "extra_forbidden":
         known = _siblings(str(key)) if path else [str(field.alias) for field in Settings.model_fields.values()]
-        near = difflib.get_close_matches(str(path[-1] if path else key), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        names = {name.rpartition(":")[2]: name for name in known}  # the namespace alone is no likeness
+        given_name = str(path[-1] if path else key).rpartition(":")[2]
+        near = difflib.get_close_matches(given_name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {names[near[0]]}?" if near else f"known are {', '.join(known)}"
         return f"  {where} is not known; {hint}\n    rename it, or take it out"
-    said = "is not set" if _is_empty(details) else f"is {json.dumps(given, default=str)}: {details['msg']}"
+    if not details["loc"]:  # about several keys: the input is all of them
+        said = details["msg"]
+    else:
+        said = "is not set" if _is_empty(details) else f"is {json.dumps(given, default=str)}: {details['msg']}"
     if details["type"] == "contacts":
         return f"  {where} {said}\n    <role>: {{ name: <name>, email: <address> }}"
     last = path[-1] if path else key

@@ -11,19 +11,58 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePosixPath
+from typing import Annotated, TypeGuard, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 FUNCTIONS = Path("supabase/functions")
 CONFIG = Path("supabase/config.toml")
+LOCK_CHANGES = "\nchanges:\n"  # after it Deno prints all of deno.lock that it would write
 
-_IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n]+)["']""")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # Supabase's own rule
+_IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n\0]+)["']""")
 _TEST = re.compile(r"[._]test\.[cm]?[jt]sx?$|\.md$")
 _IGNORED_FOLDERS = frozenset({"node_modules", "testdata", "tests"})
 
 
 class SourceError(Exception):
     """Source that can't be a release; the message says what to change."""
+
+
+def _is_relative(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or "\0" in path:
+        raise PydanticCustomError("path", "a path relative to supabase/ is wanted")
+    return path
+
+
+_RelativePath = Annotated[str, AfterValidator(_is_relative)]
+
+
+class _FunctionSettings(BaseModel):
+    """A function's table in `supabase/config.toml`: what is read here, and for the hash whatever else it says."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    enabled: bool = True
+    verify_jwt: bool = True
+    entrypoint: _RelativePath | None = None
+    import_map: _RelativePath | None = None
+    static_files: list[_RelativePath] = []
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.model_dump(mode="json", exclude_unset=True), sort_keys=True)
+
+
+class _Config(BaseModel):
+    functions: dict[str, _FunctionSettings] = {}
+
+
+class _DenoConfig(BaseModel):
+    imports: dict[str, str | None] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,50 +98,100 @@ class Release:
 
 
 def read_release(root: Path) -> Release:
-    """The release that the files under `root` make."""
+    """The release that the files under `root` make.
+
+    Raises: SourceError.
+    """
     settings = _function_settings(root / CONFIG)
-    folders = [path for path in sorted((root / FUNCTIONS).glob("*/")) if path.is_dir() and path.name[0] not in "._"]
-    names = [path.name for path in folders if path.name not in _IGNORED_FOLDERS]
+    names = _folders(root)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise SourceError(
+                f"{str(FUNCTIONS / name)!r} can't be a function: Supabase wants a name of letters, digits, _ and -, "
+                "with a letter first. Rename it, or begin it with _ if it is none"
+            )
     for name in sorted(set(settings) - set(names)):
         raise SourceError(f"{CONFIG} has settings for the function {name!r}, but {FUNCTIONS / name} is not there")
-    return Release(
-        functions={
-            name: _read_function(root, name, settings.get(name, {}))
-            for name in names
-            if settings.get(name, {}).get("enabled", True)
-        }
-    )
+    wanted = {name: settings.get(name, _FunctionSettings()) for name in names}
+    try:
+        return Release(functions={name: _read_function(root, name, one) for name, one in wanted.items() if one.enabled})
+    except OSError as error:
+        raise SourceError(f"{error.filename} can't be read: {error.strerror}") from error
 
 
-def _function_settings(config: Path) -> dict[str, dict[str, Any]]:
+def function_names(root: Path) -> list[str]:
+    """The functions that ought to be live, also where the source can't be a release as it stands."""
+    try:
+        settings = _function_settings(root / CONFIG)
+    except SourceError:
+        settings = {}
+    names = {name for name in {*_folders(root), *settings} if _NAME.fullmatch(name)}
+    return sorted(name for name in names if name not in settings or settings[name].enabled)
+
+
+def _folders(root: Path) -> list[str]:
+    folders = [path for path in sorted((root / FUNCTIONS).glob("*/")) if path.is_dir() and path.name[0] not in "._"]
+    return [path.name for path in folders if path.name not in _IGNORED_FOLDERS]
+
+
+def _function_settings(config: Path) -> dict[str, _FunctionSettings]:
     if not config.is_file():
         return {}
     try:
-        return cast("dict[str, dict[str, Any]]", tomllib.loads(config.read_text()).get("functions", {}))
-    except tomllib.TOMLDecodeError as error:
+        content = tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"{CONFIG} can't be read: {error.strerror}") from error
+    except ValueError as error:
         raise SourceError(f"{CONFIG} is no TOML: {error}") from error
+    try:
+        return _Config.model_validate(content).functions
+    except ValidationError as error:
+        raise SourceError(f"{CONFIG} can't be used: {_problems(error)}") from error
 
 
-def _read_function(root: Path, name: str, settings: Mapping[str, Any]) -> Function:
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'the file'}: "
+        + ("a table is wanted" if one["type"] in ("model_type", "dict_type") else one["msg"])
+        for one in error.errors()
+    )
+
+
+def _read_function(root: Path, name: str, settings: _FunctionSettings) -> Function:
     supabase = (root / "supabase").resolve()
     folder = supabase / "functions" / name
-    entry = (supabase / settings["entrypoint"]).resolve() if "entrypoint" in settings else folder / "index.ts"
+    entry = _inside(supabase, name, settings.entrypoint) if settings.entrypoint else folder / "index.ts"
     if not entry.is_file():
-        raise SourceError(f"the function {name} has no entry point: {FUNCTIONS / name / 'index.ts'} is not there")
+        place = entry.relative_to(supabase.parent)
+        raise SourceError(f"the function {name} has no entry point: {place} is not there")
     configuration = _configuration(supabase, folder, settings)
     files = {*_own_files(folder), *_imported(entry, supabase, configuration), *configuration}
-    for pattern in cast("list[str]", settings.get("static_files", [])):
-        files.update(file for file in supabase.glob(pattern.removeprefix("./")) if file.is_file())
-    hashed = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for pattern in settings.static_files:
+        files.update(_static_files(supabase, name, pattern))
+    hashed = hashlib.sha256(settings.text.encode())
     for file in sorted(files, key=lambda path: path.relative_to(supabase).as_posix()):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        hashed.update(f"\n{file.relative_to(supabase).as_posix()} {content}".encode())
+        hashed.update(f"\n{file.relative_to(supabase).as_posix()} {content}".encode(errors="surrogateescape"))
     return Function(
         name=name,
         digest=hashed.hexdigest(),
         entry=entry.relative_to(root.resolve()),
-        verify_jwt=bool(settings.get("verify_jwt", True)),
+        verify_jwt=settings.verify_jwt,
     )
+
+
+def _inside(supabase: Path, name: str, path: str) -> Path:
+    target = (supabase / path).resolve()
+    if not target.is_relative_to(supabase):
+        raise SourceError(f"{CONFIG}, function {name}: {path} is outside of supabase/")
+    return target
+
+
+def _static_files(supabase: Path, name: str, pattern: str) -> list[Path]:
+    try:
+        return [file for file in supabase.glob(pattern.removeprefix("./")) if file.is_file()]
+    except ValueError as error:
+        raise SourceError(f"{CONFIG}, function {name}: static_files {pattern!r}: {error}") from error
 
 
 def _own_files(folder: Path) -> Iterator[Path]:
@@ -116,11 +205,11 @@ def _own_files(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _configuration(supabase: Path, folder: Path, settings: Mapping[str, Any]) -> list[Path]:
+def _configuration(supabase: Path, folder: Path, settings: _FunctionSettings) -> list[Path]:
     """The Deno configuration that applies: the function's own, else that of all functions; each with its lock."""
     found: list[Path] = []
-    if "import_map" in settings:
-        found.append((supabase / settings["import_map"]).resolve())
+    if settings.import_map:
+        found.append(_inside(supabase, folder.name, settings.import_map))
     for file in ("deno.json", "deno.jsonc", "deno.lock"):
         found.extend([path for place in (folder, folder.parent) if (path := place / file).is_file()][:1])
     return [path for path in found if path.is_file()]
@@ -133,12 +222,15 @@ def _import_map(configuration: list[Path]) -> dict[str, Path]:
         if file.suffix != ".json":
             continue
         try:
-            imports = cast("dict[str, str]", json.loads(file.read_text()).get("imports", {}))
-        except ValueError as error:
-            raise SourceError(f"{file.name} of the edge functions is no JSON: {error}") from error
-        names.update({key: file.parent / value for key, value in imports.items() if value.startswith("./")})
-        names.update({key: file.parent / value for key, value in imports.items() if value.startswith("../")})
+            imports = _DenoConfig.model_validate_json(file.read_bytes()).imports
+        except ValidationError as error:
+            raise SourceError(f"{file.name} of the edge functions can't be used: {_problems(error)}") from error
+        names.update({key: file.parent / value for key, value in imports.items() if _is_ours(value)})
     return names
+
+
+def _is_ours(specifier: str | None) -> TypeGuard[str]:
+    return specifier is not None and specifier.startswith(("./", "../")) and "\0" not in specifier
 
 
 def _imported(entry: Path, supabase: Path, configuration: list[Path]) -> set[Path]:
@@ -153,11 +245,19 @@ def _imported(entry: Path, supabase: Path, configuration: list[Path]) -> set[Pat
         seen.add(file)
         if file.suffix not in {".ts", ".tsx", ".js", ".jsx", ".mjs", ".mts"}:
             continue
-        for specifier in cast("list[str]", _IMPORT.findall(file.read_text())):
+        for specifier in cast("list[str]", _IMPORT.findall(_text(file, supabase))):
             target = _resolve(specifier, file, names)
             if target is not None and target.is_file() and target.is_relative_to(supabase):
                 pending.append(target)
     return seen
+
+
+def _text(file: Path, supabase: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        place = file.relative_to(supabase.parent)
+        raise SourceError(f"{place} is no text in UTF-8 (byte {error.start}): save it as UTF-8") from error
 
 
 def _resolve(specifier: str, importer: Path, names: Mapping[str, Path]) -> Path | None:

@@ -7,8 +7,9 @@
 
 Reads PF_PROJECT_REF, and PF_RELEASE for `deploy`; SUPABASE_ACCESS_TOKEN, SUPABASE_API_URL and SUPABASE_PROFILE lead
 to the project. Standard output is the resource's state: what was left live, as JSON, which comes back in
-PULUMI_COMMAND_STDOUT. What people read goes to standard error. Supabase has no transaction: a release that went live
-in part is an error.
+PULUMI_COMMAND_STDOUT. What people read goes to standard error, which the engine shows as it comes. What ends the
+command goes to standard output instead: the engine's own error quotes both, and would say it twice. Supabase has no
+transaction: a release that went live in part is an error.
 """
 
 import json
@@ -24,7 +25,7 @@ from typing import Any, cast
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from components.function_source import FUNCTIONS, Release, SourceError, read_release
+from components.function_source import FUNCTIONS, LOCK_CHANGES, Release, SourceError, read_release
 
 RELEASE_SETTING = "PF_RELEASE"
 DEFAULT_API_URL = "https://api.supabase.com"
@@ -51,6 +52,11 @@ class LiveFunction(BaseModel):
     def content(self) -> str:
         """Changes when other code goes live: the bundle's hash, or the version where the API gives none."""
         return self.ezbr_sha256 or f"version {self.version}"
+
+    @property
+    def stamp(self) -> tuple[str, int, int]:
+        """Changes with every deployment, even one whose bundle is the same as before."""
+        return (self.content, self.version, self.updated_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +106,7 @@ class Supabase:
             answer.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise ReleaseError(_refused(error.response, self.project_ref)) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ReleaseError(
                 f"the Supabase API at {self.api_url} does not answer ({type(error).__name__}): is it up, is "
                 "SUPABASE_API_URL right? On the sandbox: ./pf sandbox up"
@@ -128,10 +134,14 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
         raise ReleaseError(f"`{Path(command[0]).name} {command[1]}` did not end within {seconds} s") from error
+    except OSError as error:
+        raise ReleaseError(f"{command[0]} can't be run ({error.strerror}): `make setup` installs it anew") from error
 
 
 def _tail(text: str, lines: int = 25) -> str:
@@ -170,7 +180,7 @@ def load(release: Release, names: Sequence[str], environment: Mapping[str, str])
     if process.returncode:
         raise ReleaseError(
             f"nothing was deployed, since {', '.join(f'{FUNCTIONS}/{entry}' for entry in entries)} "
-            f"did not load in Deno:\n{_tail(process.stdout)}"
+            f"did not load in Deno:\n{_tail(process.stdout.partition(LOCK_CHANGES)[0])}"
         )
 
 
@@ -187,12 +197,19 @@ def changed(release: Release, left: Mapping[str, Left], live: Mapping[str, LiveF
     ]
 
 
-def verified(release: Release, live: Mapping[str, LiveFunction]) -> dict[str, Left]:
-    """What is live, if it is the whole release; the error names each function that isn't right."""
+def verified(
+    release: Release, live: Mapping[str, LiveFunction], before: Mapping[str, LiveFunction], switched: Sequence[str]
+) -> dict[str, Left]:
+    """What is live, if it is the whole release; the error names each function that isn't right.
+
+    `before` is what was live before `switched` were: a CLI that ends well without a word may have done nothing.
+    """
     wrong: list[str] = []
     for name, function in sorted(release.functions.items()):
         if name not in live:
             wrong.append(f"{name} is not there")
+        elif name in switched and name in before and live[name].stamp == before[name].stamp:
+            wrong.append(f"{name} is still the one from before, though the Supabase CLI reported no error")
         elif live[name].status not in ("", "ACTIVE"):
             wrong.append(f"{name} is {live[name].status}")
         elif live[name].verify_jwt != function.verify_jwt:
@@ -216,7 +233,7 @@ def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> di
         except ReleaseError as error:
             raise ReleaseError(f"{error}\n{_left_behind(supabase, names, before)}") from error
     after = supabase.functions() if names else before
-    now = verified(release, after)
+    now = verified(release, after, before, names)
     for name in sorted(set(left) - set(release.functions)):
         if name in after:
             supabase.run("functions", "delete", name)
@@ -230,7 +247,7 @@ def _left_behind(supabase: Supabase, names: Sequence[str], before: Mapping[str, 
     except ReleaseError as error:
         return f"What is live now could not be read, it may be in part of this release: {error}"
     switched = [
-        name for name in names if name in after and (name not in before or before[name].version != after[name].version)
+        name for name in names if name in after and (name not in before or before[name].stamp != after[name].stamp)
     ]
     kept = [name for name in names if name not in switched]
     if not switched:
@@ -314,10 +331,10 @@ def main() -> int:
     try:
         state = run(sys.argv[1:], os.environ)
     except (ReleaseError, SourceError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stdout.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted; what is live may be in part of this release, `pulumi up` finishes it\n")
+        sys.stdout.write("error: interrupted; what is live may be in part of this release, `pulumi up` finishes it\n")
         return 130
     sys.stdout.write(json.dumps(state, sort_keys=True))
     return 0

@@ -74,13 +74,19 @@ def _started(pid: int) -> str:
 
 
 def _ps(*arguments: str) -> str:
-    done = subprocess.run(
-        ["ps", "-ww", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
-    )
+    try:
+        done = subprocess.run(
+            ["ps", "-ww", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
+        )
+    except FileNotFoundError as error:
+        raise ReceiptError(
+            "`ps` is not on PATH, so this update can't be known again: install it (on Linux the package procps)"
+        ) from error
     return done.stdout
 
 

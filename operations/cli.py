@@ -652,6 +652,9 @@ def _run() -> int:
             code = ExitCode.USAGE
     except OutputError:
         raise
+    except KeyboardInterrupt:  # before a verb was at work
+        _say("interrupted")
+        code = ExitCode.INTERRUPTED
     except Exception as error:
         logger = _log()
         logger.exception("pf %s", shlex.join(sys.argv[1:]))

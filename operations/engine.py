@@ -38,7 +38,11 @@ BACKEND_CURE = (
     "Is PULUMI_BACKEND_URL right (file://FOLDER or s3://BUCKET?region=REGION), there, and open to these credentials?"
 )
 PROJECT = "parker-flight"  # as Pulumi.yaml names it
-_DENIED = "security-approval"  # the policy's name
+_APPROVAL = "security-approval"  # the policy's name
+_DENIAL = re.compile(r"^ *- \[mandatory\] +(\S+)", re.MULTILINE)
+_PROTECTED = re.compile(
+    r'resource "\S+::(\S+)"\s+(?:cannot be deleted\s+because it is|as it is currently marked for) protect'
+)
 _UPDATING = "Updating ("  # the heading after the preview's
 _LOCKED = "currently locked by"
 # What AWS, Supabase and the network say when it is worth trying again.
@@ -191,20 +195,38 @@ class Engine:
         while code and _LOCKED in output:
             self.free(output)
             code, output = self._stream(arguments, started=started)
-        if code and _DENIED in output:
-            left = "the preview had passed, and a part may be applied" if _UPDATING in output else "nothing was written"
-            raise EngineError(
+        if code:
+            raise self._why(arguments[0], output)
+
+    def _why(self, verb: str, output: str) -> EngineError:
+        """The reason that has to be mended first: what is protected, no approval sets free."""
+        part = _UPDATING in output
+        left = "the preview had passed, and a part may be applied" if part else "nothing was written"
+        ended = ExitCode.FAILED if part else ExitCode.REFUSED
+        again = f"Mend the cause, then go on: ./pf deploy{self.stack.command}"
+        if names := sorted(set(_PROTECTED.findall(output))):
+            return EngineError(
+                f"this change would delete or replace what is protected ({', '.join(names)}); {left}",
+                "Don't unprotect it, as the engine suggests: what it has encrypted could be lost. "
+                f"Undo that part of the change, then: ./pf deploy{self.stack.command}",
+                ended,
+            )
+        denials = set(_DENIAL.findall(output))
+        if others := sorted(denials - {_APPROVAL}):
+            return EngineError(
+                f"the policy pack denied this change ({', '.join(others)}); {left}",
+                f"docs/policies.md says what each rule wants. {again}",
+                ended,
+            )
+        if denials:
+            return EngineError(
                 f"the policy pack denied this change; {left}",
                 f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
+                ended,
             )
-        if code:
-            error = EngineError(
-                f"`pulumi {arguments[0]}` failed; its messages stand above",
-                f"Mend the cause, then go on: ./pf deploy{self.stack.command}",
-                ExitCode.FAILED,
-            )
-            error.transient = bool(_TRANSIENT.search(output))
-            raise error
+        error = EngineError(f"`pulumi {verb}` failed; its messages stand above", again, ExitCode.FAILED)
+        error.transient = bool(_TRANSIENT.search(output))
+        return error
 
     def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
         """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.

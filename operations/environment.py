@@ -10,18 +10,46 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from operations.errors import OperationError
 from settings import SettingsError, file_of
 
-URL = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$")]
+HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.(?!$)|$))+")
+
+
+def _has_host_and_port(url: str) -> str:
+    """Raises: ValueError, which pydantic reports, for what the clients of these addresses would choke on."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if ":" in host:
+        ip_address(host)
+    elif not HOST.fullmatch(host):
+        raise ValueError("no host")
+    if parts.port == 0:
+        raise ValueError("no port")
+    return url
+
+
+URL = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$"), AfterValidator(_has_host_and_port)]
 # Both kinds that the Supabase CLI accepts: a person's token and an OAuth application's.
 TOKEN = re.compile(r"sbp_(oauth_)?[0-9a-f]{40}")
+IN_HEADERS = re.compile(r"[!-~]+")
 
 # Any one of these ways to prove who we are will do.
 AWS_IDENTITIES = (
@@ -90,6 +118,13 @@ class Environment(BaseModel):
     pulumi_home: str = Field(default="", description="the engine's folder of plugins")
     deno_dir: str = Field(default="", description="Deno's cache")
 
+    @field_validator("aws_secret_access_key", "aws_session_token", "supabase_anon_key", "supabase_service_role_key")
+    @classmethod
+    def _fits_into_a_header(cls, secret: SecretStr) -> SecretStr:
+        if not IN_HEADERS.fullmatch(secret.get_secret_value()):
+            raise PydanticCustomError("header", "no ASCII")
+        return secret
+
     @field_validator("supabase_access_token")
     @classmethod
     def _has_the_form_of_a_token(cls, token: SecretStr) -> SecretStr:
@@ -106,13 +141,21 @@ def read_file(path: Path) -> dict[str, str]:
         raise OperationError(
             f"{path} holds secrets, and others on this machine may read it", f"chmod 600 {shlex.quote(str(path))}"
         )
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise OperationError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OperationError(
+            f"{path} is no text in UTF-8 (byte {error.start})", "Save it as UTF-8; environment.template shows the form."
+        ) from error
     values: dict[str, str] = {}
-    for number, raw in enumerate(path.read_text().splitlines(), 1):
+    for number, raw in enumerate(lines, 1):
         line = raw.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue
         name, equals, value = line.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not name.isidentifier() or "\0" in value:
             raise OperationError(f"{path}, line {number}: not of the form NAME=value")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from components.function_source import function_names
 from components.naming import DATA_CLASSES, DataClass
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import ExitCode, OperationError
@@ -134,7 +135,7 @@ class Probes:
             return self._made_aws
 
     def all(self) -> list[Probe]:
-        functions = sorted(self.stack.release.functions)
+        functions = function_names(self.stack.root)  # what lives is asked, however the source is
         return [
             *(
                 Probe(parts=(name,), ask=lambda name=name: [self.function(name)], when_silent=Status.DOWN)

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import yaml
-
-from components.function_source import FUNCTIONS
+from components.function_source import FUNCTIONS, LOCK_CHANGES
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
+from operations.processes import PS_CURE
 from operations.recover import State, read_state
 from operations.stack import Stack
 from operations.supabase import ManagementApi
-from settings import file_name, stacks
+from settings import SettingsError, content_of, file_name, stacks
 
 NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
 PASSPHRASES = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
@@ -43,6 +42,8 @@ def tools(stack: Stack) -> None:
     missing = [f"{what} ({tool})" for tool, what in TOOLS.items() if shutil.which(tool, path=path) is None]
     if missing:
         raise OperationError(f"not on PATH: {', '.join(missing)}", "Install it: make setup")
+    if shutil.which("ps", path=path) is None:  # a recovery asks it who still runs, and the gate which update this is
+        raise OperationError("`ps` is not on PATH", PS_CURE)
 
 
 def passphrase(stack: Stack) -> None:
@@ -89,10 +90,9 @@ def alone(stack: Stack) -> None:
 def _content(root: Path, stack: str) -> dict[str, object]:
     """A stack's file as it is; empty where it can't be read."""
     try:
-        content: object = yaml.safe_load((root / file_name(stack)).read_text())
-    except yaml.YAMLError:
+        return content_of(stack, root)
+    except SettingsError:
         return {}
-    return cast("dict[str, object]", content) if isinstance(content, dict) else {}
 
 
 def account(stack: Stack) -> None:
@@ -123,13 +123,14 @@ def functions(stack: Stack) -> str:
     entries = [str(one.entry.relative_to(FUNCTIONS)) for one in release.functions.values()]
     try:
         done = subprocess.run(
-            [deno, "check", *entries],
+            [deno, "check", "--frozen", *entries],  # else it would write deno.lock
             cwd=stack.root / FUNCTIONS,
             env={**stack.variables, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
             timeout=CHECK_SECONDS,
         )
@@ -138,8 +139,10 @@ def functions(stack: Stack) -> str:
             f"`deno check` did not end within {CHECK_SECONDS} s", "Is the npm registry reachable?"
         ) from error
     if done.returncode:
-        said = done.stdout.replace(f"file://{stack.root}/", "").strip()
-        raise OperationError(f"the edge functions don't pass `deno check`:\n{said}", "Mend that, then deploy again.")
+        said = done.stdout.replace(f"file://{stack.root}/", "").partition(LOCK_CHANGES)[0].strip()
+        raise OperationError(
+            f"the edge functions don't pass `deno check`:\n{said}", f"Mend that (in {FUNCTIONS}), then deploy again."
+        )
     return release.digest
 
 

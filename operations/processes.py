@@ -5,6 +5,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from operations.errors import OperationError
+
+PS_CURE = "Install it: on Linux it is in the package procps."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
@@ -16,10 +20,15 @@ class Process:
 
 
 def running() -> dict[int, Process]:
-    """All of them."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=False
-    )
+    """All of them.
+
+    Raises: OperationError where `ps` isn't there to say it, as in small container images.
+    """
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except FileNotFoundError as error:
+        raise OperationError("`ps` is not on PATH", PS_CURE) from error
     rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
     found = (Process(pid=int(row[0]), parent=int(row[1]), command=row[3]) for row in rows if _runs(row))
     return {process.pid: process for process in found}

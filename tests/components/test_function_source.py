@@ -1,12 +1,14 @@
 """A function's content hash: the same anywhere, changed by everything that goes live and by nothing else."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from components.function_source import SourceError, read_release
+from components.function_source import SourceError, function_names, read_release
 
 pytestmark = pytest.mark.rows("K4", "K7")
 
@@ -128,10 +130,74 @@ def break_import_map(root: Path) -> None:
         (remove_entry, "the function one has no entry point: supabase/functions/one/index.ts is not there"),
         (remove_folder, "settings for the function 'two', but supabase/functions/two is not there"),
         (break_config, "supabase/config.toml is no TOML"),
-        (break_import_map, "deno.json of the edge functions is no JSON"),
+        (break_import_map, "deno.json of the edge functions can't be used: the file: Invalid JSON"),
     ],
 )
 def test_source_that_cannot_be_a_release_is_named(tmp_path: Path, damage: Callable[[Path], None], said: str) -> None:
     damage(project(tmp_path))
     with pytest.raises(SourceError, match=said):
         read_release(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.toml", "# caf\xe9", "config.toml is no TOML: .*can't decode byte"),
+        ("config.toml", "functions = 1", "config.toml can't be used: functions: a table is wanted"),
+        ("config.toml", "functions = [1]", "functions: a table is wanted"),
+        ("config.toml", "[functions]\none = 1", "functions.one: a table is wanted"),
+        ("config.toml", "[functions.one]\nverify_jwt = 'false'", "functions.one.verify_jwt: .*boolean"),
+        ("config.toml", "[functions.one]\nenabled = 'no'", "functions.one.enabled: .*boolean"),
+        ("config.toml", "[functions.one]\nentrypoint = 1", "functions.one.entrypoint: .*string"),
+        ("config.toml", "[functions.one]\nentrypoint = '/etc/passwd'", "entrypoint: a path relative to supabase/"),
+        ("config.toml", "[functions.one]\nentrypoint = '../x.ts'", r"function one: \.\./x\.ts is outside of supabase/"),
+        ("config.toml", '[functions.one]\nimport_map = "\\u0000"', "import_map: a path relative to supabase/"),
+        ("config.toml", "[functions.one]\nstatic_files = 'x'", "static_files: .*list"),
+        ("config.toml", "[functions.one]\nstatic_files = ['./']", "static_files.0: a path relative to supabase/"),
+        pytest.param(
+            *("config.toml", "[functions.one]\nstatic_files = ['**x']", "one: static_files .*Invalid pattern"),
+            marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="a pattern like another there"),
+        ),
+        ("functions/deno.json", "[]", "deno.json of the edge functions can't be used: the file: a table"),
+        ("functions/deno.json", '{"imports": []}', "imports: a table is wanted"),
+        ("functions/deno.json", '{"imports": {"a": 1}}', "imports.a: .*string"),
+        ("functions/deno.json", '{"caf\xe9": 1}', "deno.json of the edge functions can't be used"),
+        ("functions/one/index.ts", "// caf\xe9", r"functions/one/index\.ts is no text in UTF-8 \(byte 6\)"),
+        ("functions/one/index.ts", f"import './{'a' * 300}.ts'", "File name too long"),
+        ("functions/1digit/index.ts", "", "functions/1digit' can't be a function"),
+        ("functions/-dash/index.ts", "", "functions/-dash' can't be a function"),
+        ("functions/a b/index.ts", "", "functions/a b' can't be a function"),
+    ],
+)
+def test_source_of_an_odd_form_is_named(tmp_path: Path, file: str, content: str, said: str) -> None:
+    path = project(tmp_path) / "supabase" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SourceError, match=said):
+        read_release(tmp_path)
+
+
+def test_a_settings_date_and_a_file_s_odd_name_are_part_of_the_hash(tmp_path: Path) -> None:
+    config = FILES["supabase/config.toml"] + "since = 2026-01-01\n"
+    root = project(tmp_path, {"supabase/config.toml": config})
+    before = digests(root)
+    (root / "supabase/functions/one" / os.fsdecode(b"\xff.html")).touch()
+    after = digests(root)
+    assert before["one"] != after["one"]
+    assert before["two"] == after["two"]
+
+
+def drop_functions(root: Path) -> None:
+    shutil.rmtree(root / "supabase/functions")
+
+
+@pytest.mark.parametrize("damage", [remove_entry, remove_folder, break_config, break_import_map, drop_functions])
+def test_the_names_are_known_however_the_source_is(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    damage(project(tmp_path))
+    assert function_names(tmp_path) == ["one", "two"]
+
+
+def test_what_is_switched_off_or_can_be_no_function_has_no_name(tmp_path: Path) -> None:
+    config = FILES["supabase/config.toml"] + "enabled = false\n"
+    root = project(tmp_path, {"supabase/config.toml": config, "supabase/functions/1digit/index.ts": ""})
+    assert function_names(root) == ["one"]

@@ -75,7 +75,7 @@ def refusal(changes: dict[str, Any]) -> str:
         ),
         (
             {"parker-flight:awsAccountId": "210987654321"},
-            "they must agree",
+            "\n  aws:allowedAccountIds is 123456789012, but parker-flight:awsAccountId is 210987654321: they must",
             '\n    aws:allowedAccountIds: ["<12 digits>"]',
         ),
         (
@@ -202,10 +202,26 @@ def test_an_account_id_that_became_a_number_is_understood() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("config: [", "is no YAML"), ("config:", "has no `config:` section"), ("- 1", "has no `config:` section")],
+    [
+        ("config: [", "is no YAML"),
+        ("config: caf\xe9", "is no YAML"),
+        ("config: {[a]: 1}", "is no YAML"),
+        ("config: {2026-01-01: 1}", "is no YAML"),
+        ("config: {a: 2026-13-01}", "is no YAML"),
+        ("config: &a [*a]", "is no YAML"),
+        ("config:", "has no `config:` section"),
+        ("config: text", "has no `config:` section"),
+        ("- 1", "has no `config:` section"),
+        ("config: {}\nzork: 1", "zork beside `config:` is not known"),
+        ("config: {}\n1: 1", "1 beside `config:` is not known"),
+        ("config: {zork: 1}", "parker-flight:zork is not known; known are"),
+        ("config: {keyRotationDay: 1}", "parker-flight:keyRotationDay is not known; did you mean"),
+        ("config: {1: 1}", "parker-flight:1 is not known"),
+        ("config: {parker-flight:contacts: {1: {2: 3}}}", "parker-flight:contacts.1.2 is not known"),
+    ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "Pulumi.staging.yaml").write_text(content)
+    (tmp_path / "Pulumi.staging.yaml").write_bytes(content.encode("latin-1"))
     with pytest.raises(SettingsError, match=said) as refused:
         Settings.from_file("staging", tmp_path)
     assert "Pulumi.staging.yaml" in str(refused.value)

@@ -5,10 +5,13 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import typer
@@ -16,7 +19,7 @@ import yaml
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from operations.cli import deploy
+from operations.cli import deploy, main
 from operations.health import Check, HealthReport, Status
 from operations.stack import Stack
 from tests.operations.conftest import ROOT, all_well, self_check
@@ -215,10 +218,10 @@ def test_without_an_environment_pf_names_setup(tmp_path: Path) -> None:
     assert "make setup" in done.stderr
 
 
-def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path) -> None:
-    # An environment file that is no text: nothing in `pf` expects that.
-    (state / "sandbox.env").write_bytes(b"\xff\xfe\x00A=1\n")
-    done = pf("health", state=state, folder=tmp_path)
+def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    root = clone(tmp_path / "clone", variables)
+    (root / "operations/health.py").write_text("1 / 0\n")
+    done = pf("health", state=state, program=root / "pf")
     assert done.returncode == 70
     assert "a bug of pf" in done.stderr
     assert "Traceback" in (state / "pf.log").read_text()
@@ -231,6 +234,35 @@ def test_a_full_disk_is_one_message(state: Path) -> None:
         done = subprocess.run(run, cwd=ROOT, env=shell, capture_output=True, text=True, check=False)
         assert done.returncode in (3, 4)
         assert done.stderr == "error: standard output can't be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(("command", "code"), [("health --json", 2), ("destroy", 3), ("sandbox --help", 0)])
+def test_closed_streams_change_no_exit_code(state: Path, httpserver: HTTPServer, command: str, code: int) -> None:
+    all_well(httpserver)
+    for closed in (">&-", "<&- >&- 2>&-"):
+        shell = {"PATH": os.environ["PATH"], "PF_STATE": str(state)}
+        done = subprocess.run(["sh", "-c", f"./pf {command} {closed}"], cwd=ROOT, env=shell, check=False)
+        assert done.returncode == code, closed
+
+
+def test_ctrl_c_during_the_imports_ends_quietly(tmp_path: Path, variables: dict[str, str]) -> None:
+    root = clone(tmp_path / "clone", variables)
+    (root / "operations/cli.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run([str(root / "pf"), "health"], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT  # a shell says 130
+    assert done.stdout + done.stderr == ""
+
+
+def test_ctrl_c_before_a_verb_is_at_work_is_one_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("operations.cli.app", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("operations.cli.open_output", Mock())
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)  # which `main` replaces
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 @pytest.mark.usefixtures("deployed")

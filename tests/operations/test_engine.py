@@ -163,6 +163,42 @@ def test_what_the_engine_says_passes_through_and_its_failure_is_ours(
     assert shown.out == ""
 
 
+APPROVAL = "        - [mandatory]  security-approval  (pulumi:pulumi:Stack: sandbox)"
+ROTATION = "        - [mandatory]  kms-key-rotation  (aws:kms:Key: general)"
+REPLACED = (
+    'error: unable to replace resource "urn:a::b::c$d::payment"\n    as it is currently marked for protection. To'
+)
+DELETED = 'error: Preview failed: resource "urn:a::b::c$d::pii" cannot be deleted\n    because it is protected. To'
+UPDATING = "Updating (sandbox):"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "cure", "code"),
+    [
+        ((APPROVAL,), "denied this change; nothing was written", "./pf approvals", ExitCode.REFUSED),
+        ((UPDATING, APPROVAL), "denied this change; the preview had passed", "./pf approvals", ExitCode.FAILED),
+        (
+            (APPROVAL, ROTATION),
+            r"denied this change \(kms-key-rotation\); nothing",
+            "docs/policies.md",
+            ExitCode.REFUSED,
+        ),
+        ((APPROVAL, REPLACED), r"protected \(payment\); nothing was written", "Don't unprotect", ExitCode.REFUSED),
+        ((DELETED, REPLACED), r"protected \(payment, pii\); nothing", "Don't unprotect", ExitCode.REFUSED),
+        (("- [advisory]  security-approval",), "`pulumi up` failed", "Mend the cause", ExitCode.FAILED),
+    ],
+)
+def test_the_end_names_the_reason_that_has_to_be_mended_first(
+    stack: Stack, tool: Tool, said: tuple[str, ...], message: str, cure: str, code: ExitCode
+) -> None:
+    text = "\n".join(said)
+    tool("pulumi", f"cat <<'END'\n{text}\nEND\nexit 255")
+    with pytest.raises(EngineError, match=message) as caught:
+        Engine(stack).change("up")
+    assert cure in caught.value.cure
+    assert caught.value.code is code
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_reaches_the_engine_once_and_waits_for_it(
     stack: Stack, tool: Tool, tmp_path: Path, number: signal.Signals

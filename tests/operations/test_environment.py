@@ -98,6 +98,42 @@ def test_a_malformed_token_is_named_and_never_shown(tmp_path: Path, variables: d
     assert token not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:80",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:abc",
+        "http://[::1",
+        "http://[zz]",
+        "http://:80",
+        "http://a_b",
+        "http://ex\N{LATIN SMALL LETTER A WITH DIAERESIS}mple.com",
+        "http://a b",
+        "http://" + "a" * 64,
+    ],
+)
+@pytest.mark.parametrize("name", ["SUPABASE_URL", "SUPABASE_API_URL", "AWS_ENDPOINT_URL"])
+def test_an_address_that_cannot_be_called_is_malformed(tmp_path: Path, name: str, url: str) -> None:
+    with pytest.raises(OperationError, match=f"{name} is malformed"):
+        load("sandbox", tmp_path, {name: url}, ())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:20000", "http://[::1]:80", "https://a-b.supabase.co/path", "http://a"]
+)
+def test_addresses_of_all_forms_are_taken(tmp_path: Path, url: str) -> None:
+    assert load("sandbox", tmp_path, {"SUPABASE_URL": url}, ()).settings.supabase_url == url
+
+
+@pytest.mark.parametrize("value", ["cl\xe9", "a\nb", "a b", "\udcff"])
+@pytest.mark.parametrize("name", ["SUPABASE_ANON_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_a_key_that_no_header_can_carry_is_malformed(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(OperationError, match=f"{name} is malformed"):
+        load("sandbox", tmp_path, {name: value}, ())
+
+
 def test_no_option_of_the_engine_comes_in_from_outside(tmp_path: Path) -> None:
     process = {"PULUMI_OPTION_IGNORE_PROTECT": "true", "PULUMI_OPTION_POLICY_PACK": "", "PULUMI_SKIP_CHECKPOINTS": "1"}
     handed = load("sandbox", tmp_path, process, ()).variables
@@ -129,6 +165,13 @@ def test_a_line_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
     file.write_text("A=1\nnonsense\n")
     with pytest.raises(OperationError, match=r"staging\.env, line 2"):
         read_file(file)
+    file.write_text("A=1\nB=a\0b\n")
+    with pytest.raises(OperationError, match=r"staging\.env, line 2"):
+        read_file(file)
+    file.write_bytes(b"A=caf\xe9\n")
+    with pytest.raises(OperationError, match=r"staging\.env is no text in UTF-8") as caught:
+        read_file(file)
+    assert "environment.template" in caught.value.cure
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])

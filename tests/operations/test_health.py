@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,17 @@ def test_all_parts_well_is_healthy(stack: Stack, httpserver: HTTPServer) -> None
         *FUNCTIONS,
         *("rest", "supabase", "database", "key general", "key pii", "key payment", "drift"),
     }
+
+
+@pytest.mark.usefixtures("deployed")
+def test_what_lives_is_asked_however_the_source_is(stack: Stack, project: Path, httpserver: HTTPServer) -> None:
+    all_well(httpserver)
+    (project / "supabase/functions" / FUNCTIONS[0] / "index.ts").unlink()
+    (project / "supabase/functions" / FUNCTIONS[1] / "index.ts").write_bytes(b"// caf\xe9")
+    (project / "supabase/config.toml").write_text("functions = 1")
+    report = health(stack)
+    assert report.status is Status.HEALTHY
+    assert {*FUNCTIONS} < {check.name for check in report.checks}
 
 
 @pytest.mark.usefixtures("deployed")
@@ -262,7 +274,7 @@ def test_an_alias_that_points_to_another_key_is_down(
     assert f"points to the key {deployed['payment']}, not to {deployed['pii']}" in part(report, "drift").detail
 
 
-@pytest.mark.usefixtures("keys")
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("script", "said"),
     [

@@ -51,6 +51,13 @@ def test_a_missing_tool_is_named_with_its_cure(make_stack: Callable[..., Stack],
     assert "make setup" in caught.value.cure
 
 
+def test_a_missing_ps_is_named_with_its_package(make_stack: Callable[..., Stack], tool: Tool) -> None:
+    folders = [tool(name, "exit 0").parent for name in preflight.TOOLS]
+    with pytest.raises(OperationError, match="`ps` is not on PATH") as caught:
+        preflight.tools(make_stack(PATH=str(folders[0])))
+    assert "procps" in caught.value.cure
+
+
 def test_credentials_of_another_account_are_refused(stack: Stack, project: Path, httpserver: HTTPServer) -> None:
     known(httpserver)
     file = project / "Pulumi.sandbox.yaml"
@@ -102,6 +109,21 @@ def test_a_function_that_does_not_parse_is_named_with_file_and_line(stack: Stack
     (project / "supabase/functions/encrypt-data/index.ts").write_text("// fine\nexport const broken = (;\n")
     with pytest.raises(OperationError, match=r"encrypt-data/index\.ts:2"):
         preflight.functions(stack)
+
+
+def test_a_missing_lock_is_named_and_not_written(stack: Stack, tool: Tool) -> None:
+    tool(
+        "deno",
+        """case "$*" in
+*--frozen*) printf 'error: The lockfile is out of date. Run `deno install`\\nchanges:\\n 1 | + {\\n'; exit 1 ;;
+*) touch deno.lock ;;
+esac""",
+    )
+    with pytest.raises(OperationError, match="The lockfile is out of date") as caught:
+        preflight.functions(stack)
+    assert caught.value.message.endswith("Run `deno install`")
+    assert "in supabase/functions" in caught.value.cure
+    assert not list(stack.root.rglob("deno.lock"))
 
 
 def test_a_function_without_an_entry_point_is_named(stack: Stack, project: Path) -> None:

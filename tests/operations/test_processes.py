@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gate.receipt import ReceiptError, this_run
+from operations.errors import OperationError
 from operations.processes import is_program, running, signal_to
 from operations.recover import end_orphans
 from operations.stack import Stack
@@ -33,6 +35,15 @@ def test_one_that_ended_unnoticed_does_not_run() -> None:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the table
         assert not is_program(process.pid, "sleep")
         assert process.pid not in running()
+
+
+def test_a_missing_ps_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(OperationError, match="`ps` is not on PATH") as caught:
+        running()
+    assert "procps" in caught.value.cure
+    with pytest.raises(ReceiptError, match=r"`ps` is not on PATH.*procps"):
+        this_run()
 
 
 def test_a_signal_to_the_dead_is_no_error() -> None:
