@@ -91,10 +91,11 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
             say("AWS keeps its keys in memory and they are gone: the sandbox starts empty")
             _stop(state)
             _clear(state)
+        credentials = Credentials.load_or_create(state.folder("supabase"))
         _start(state)
         install(state.folder("pulumi-home"))
         people.ensure(state)
-        environment.write(state, Credentials.load_or_create(state.folder("supabase")))
+        environment.write(state, credentials)
 
 
 def down(state: State) -> bool:
@@ -102,9 +103,11 @@ def down(state: State) -> bool:
     if not state.exists():
         return False
     with _lock(state):
-        ran = any(part.running for part in parts(state))
-        _stop(state)  # also what hangs, and so doesn't count as running
-    return ran
+        try:
+            _ = state.ports
+        except SandboxError:
+            state.forget_ports()  # what runs is found without them
+        return _stop(state)
 
 
 def reset(state: State) -> None:
@@ -126,10 +129,10 @@ def _start(state: State) -> None:
         server.wait_until_ready()
 
 
-def _stop(state: State) -> None:
-    for server in reversed(servers(state).values()):
-        server.stop()
-    database.stop(state.folder("database"))
+def _stop(state: State) -> bool:
+    """Also what hangs. Whether there was any process to end."""
+    ended = [server.stop() for server in reversed(servers(state).values())]
+    return any([*ended, database.stop(state.folder("database"))])
 
 
 def _clear(state: State) -> None:

@@ -94,14 +94,14 @@ class Server:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
             raise SandboxError(f"{self.name} did not start. The end of its log:\n{tail}\n  See: ./pf sandbox logs")
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """End the process and all that it or one before it started; by force what has not gone after a few seconds."""
         if process := self.process():
             family = [process, *process.children(recursive=True)]
             process.terminate()
             _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
             _kill(stubborn)
-        kill_left(self.folder)
+        return kill_left(self.folder) or process is not None
 
 
 def marked(folder: Path) -> dict[str, str]:
@@ -109,10 +109,12 @@ def marked(folder: Path) -> dict[str, str]:
     return {**os.environ, MARK: str(folder)}
 
 
-def kill_left(folder: Path) -> None:
-    """Kill every process that was started as one of this part's."""
+def kill_left(folder: Path) -> bool:
+    """Kill every process that was started as one of this part's. Whether there was any."""
     processes = psutil.process_iter(["environ"])
-    _kill([process for process in processes if (process.info["environ"] or {}).get(MARK) == str(folder)])
+    left = [process for process in processes if (process.info["environ"] or {}).get(MARK) == str(folder)]
+    _kill(left)
+    return bool(left)
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
