@@ -23,7 +23,7 @@ from components.naming import DATA_CLASSES, DataClass
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
-from operations.supabase import ManagementApi, ServiceHealth, SupabaseError
+from operations.supabase import ManagementApi, ServiceHealth, SupabaseError, http_client
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -120,7 +120,7 @@ class Probes:
     def __init__(self, stack: Stack, seconds: float) -> None:
         self.stack = stack
         self.seconds = seconds
-        self._http = httpx.Client(timeout=seconds)
+        self._http = http_client(seconds)
         self._making_aws = threading.Lock()
 
     @cached_property

@@ -5,6 +5,7 @@ A function's own self-check proves its keys; it can't prove that its answers to 
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -27,7 +28,7 @@ def round_trips(stack: Stack) -> list[Check]:
         httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=SECONDS) as client,
         ThreadPoolExecutor() as pool,
     ):
-        return list(pool.map(lambda purpose: _round_trip(client, purpose), sorted(stack.settings.key_aliases)))
+        return list(pool.map(partial(_round_trip, client), sorted(stack.settings.key_aliases)))
 
 
 def _round_trip(client: httpx.Client, purpose: str) -> Check:

@@ -57,13 +57,24 @@ class ServiceHealth(BaseModel):
         return self.status == "ACTIVE_HEALTHY" if self.status else bool(self.healthy)
 
 
+def http_client(seconds: float) -> httpx.Client:
+    """Raises: OperationError if the environment names a kind of proxy that the client doesn't speak."""
+    try:
+        return httpx.Client(timeout=seconds)
+    except ImportError:
+        raise OperationError(
+            "the environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which pf can't use",
+            "Name an HTTP proxy there, or: unset ALL_PROXY all_proxy HTTPS_PROXY https_proxy HTTP_PROXY http_proxy",
+        ) from None
+
+
 class ManagementApi:
     """One project. Each method is one call: the API allows few."""
 
     def __init__(self, stack: Stack, *, seconds: float = 15, client: httpx.Client | None = None) -> None:
         self._stack = stack
         self._seconds = seconds
-        self._client = client or httpx.Client()
+        self._client = client or http_client(seconds)
         self._project = f"{stack.api_url}/v1/projects/{stack.settings.supabase_project_ref}"
         self._headers = {"Authorization": f"Bearer {stack.environment.supabase_access_token.get_secret_value()}"}
 

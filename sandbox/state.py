@@ -7,15 +7,25 @@ import socket
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Below the range from which systems hand out ports for outgoing connections, so that a remembered port stays free.
 PORTS = range(20000, 30000)
-SERVERS = ("aws", "supabase")
+Port = Annotated[int, Field(gt=0, lt=2**16)]
 
 
 class SandboxError(Exception):
     """What went wrong, where, and the command that mends it, in one message."""
+
+
+class Ports(BaseModel):
+    """A port for each server of ours."""
+
+    aws: Port
+    supabase: Port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +63,11 @@ class State:
 
     @cached_property
     def ports(self) -> dict[str, int]:
-        """A port for each server: chosen free the first time, the same ever after (`up --new-ports` forgets them)."""
+        """Chosen free the first time, the same ever after (`up --new-ports` forgets them).
+
+        Raises:
+            SandboxError: the file that remembers them is damaged.
+        """
         file = self.sandbox / "ports.json"
         if not file.exists():
             self.sandbox.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,10 +75,12 @@ class State:
             first = int.from_bytes(hashlib.sha256(str(self.root).encode()).digest()) % len(PORTS)
             free = (port for port in (*PORTS[first:], *PORTS[:first]) if port_is_free(port))
             temporary = file.with_suffix(".new")
-            temporary.write_text(json.dumps({server: next(free) for server in SERVERS}))
+            temporary.write_text(json.dumps({server: next(free) for server in Ports.model_fields}))
             temporary.rename(file)
-        ports: dict[str, int] = json.loads(file.read_text())
-        return ports
+        try:
+            return Ports.model_validate_json(file.read_bytes()).model_dump()
+        except ValidationError:
+            raise SandboxError(f"{file} is damaged.\n  Let ports be chosen anew: ./pf sandbox down, then up") from None
 
     def forget_ports(self) -> None:
         """The next reading of `ports` chooses anew."""

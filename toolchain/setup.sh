@@ -14,6 +14,14 @@ fail() {
     exit 1
 }
 
+# A service or a container may have started this without it; the tools that come later need it as well.
+if [ -z "${HOME:-}" ]; then
+    HOME=$(eval "printf %s ~$(id -un)")
+    case $HOME in
+        /*) export HOME ;;
+        *) fail "HOME is not set and this user has no home folder; export HOME=<a folder of yours> and run make setup again" ;;
+    esac
+fi
 if [ -z "${PF_CACHE:-}" ]; then
     case $(uname -s) in
         Darwin) PF_CACHE=$HOME/Library/Caches/parker-flight ;;

@@ -2,11 +2,14 @@
 
 import os
 import secrets
+import shlex
 import time
 from pathlib import Path
 
 import jwt
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from sandbox.state import SandboxError
 
 ALGORITHM = "HS256"
 CREDENTIALS = "credentials.json"
@@ -23,9 +26,14 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, folder: Path) -> "Credentials":
+        """Raises: SandboxError if the file that keeps them is damaged."""
         file = folder / CREDENTIALS
         if file.exists():
-            return cls.model_validate_json(file.read_bytes())
+            try:
+                return cls.model_validate_json(file.read_bytes())
+            except ValidationError:
+                again = f"rm {shlex.quote(str(file))} && ./pf sandbox down && ./pf sandbox up"
+                raise SandboxError(f"{file} is damaged.\n  Let other keys and tokens be made: {again}") from None
         secret = secrets.token_hex(32)
         made = cls(
             access_token=f"sbp_{secrets.token_hex(20)}",

@@ -4,9 +4,11 @@ import os
 import sys
 from pathlib import Path
 
+from sandbox.processes import MARK
+
 DENO = Path(sys.executable).with_name("deno")
 # Nothing else of this machine's environment reaches a running function: above all no credentials of its owner.
-RUNNING = ("PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME")
+RUNNING = ("PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", MARK)
 # Where and how this machine reaches the npm registry.
 DOWNLOADING = ("DENO_", "NPM_CONFIG_", "NODE_EXTRA_CA_CERTS", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 

@@ -22,7 +22,9 @@ class Gateway:
         self._store = store
         self._credentials = credentials
         self._functions = functions
-        self._client = httpx.AsyncClient(timeout=FUNCTION_SECONDS, limits=httpx.Limits(max_connections=None))
+        limits = httpx.Limits(max_connections=None)
+        # The functions are on this machine: a proxy in the environment is for other calls.
+        self._client = httpx.AsyncClient(timeout=FUNCTION_SECONDS, limits=limits, trust_env=False)
 
     async def call(self, request: Request) -> Response:
         function = self._store.functions.get(request.path_params["name"])

@@ -16,6 +16,7 @@ from sandbox.supabase.tokens import TokenError, claims_of
 
 TABLES = ("payment_methods",)
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
+LIMIT = re.compile(r"[0-9]{1,18}")  # what fits into PostgreSQL's bigint
 LARGEST_LIMIT = 1000
 # PostgreSQL's error classes as HTTP has them, after PostgREST's table.
 STATUS = {"42501": 403, "23505": 409, "23503": 409, "42P01": 404, "42703": 400}
@@ -98,8 +99,8 @@ def _table(name: str) -> str:
 def _select(table: str, request: Request) -> tuple[sql.Composed, list[Any]]:
     columns, where, values = _parse(request, allowed=("select", "limit"))
     limit = request.query_params.get("limit", str(LARGEST_LIMIT))
-    if not limit.isdigit():
-        raise RefusalError(400, "PGRST100", f"limit: {limit!r} is not a number")
+    if not LIMIT.fullmatch(limit):
+        raise RefusalError(400, "PGRST100", f"limit: {limit[:30]!r} is not a number of up to 18 digits")
     query = sql.SQL("select row_to_json(found)::text as row from (select {} from public.{} {} limit {}) found").format(
         columns, sql.Identifier(table), where, sql.Literal(int(limit))
     )
@@ -109,24 +110,25 @@ def _select(table: str, request: Request) -> tuple[sql.Composed, list[Any]]:
 def _insert(table: str, request: Request, body: bytes) -> tuple[sql.Composed, list[Any]]:
     columns, _, _ = _parse(request, allowed=("select",), filters=False)
     try:
-        rows = json.loads(body)
-    except ValueError as error:
+        text = body.decode()
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise RefusalError(400, "PGRST102", "the body is not JSON") from error
     if isinstance(rows, list):
         _not_served("several rows at once")
     if not isinstance(rows, dict) or not rows:
         raise RefusalError(400, "PGRST102", "an object with the row's columns is needed")
-    names = [_name(name) for name in rows]
+    # As PostgREST does it: PostgreSQL itself reads the JSON's values, and refuses what a column can't hold.
     query = sql.SQL(
-        "with made as (insert into public.{} ({}) values ({}) returning *) "
-        "select row_to_json(shown)::text as row from (select {} from made) shown"
+        "with made as (insert into public.{table} ({names}) "
+        "select {names} from json_populate_record(null::public.{table}, %s) returning *) "
+        "select row_to_json(shown)::text as row from (select {columns} from made) shown"
     ).format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
-        columns,
+        table=sql.Identifier(table),
+        names=sql.SQL(", ").join(sql.Identifier(_name(name)) for name in rows),
+        columns=columns,
     )
-    return query, list(rows.values())
+    return query, [text]
 
 
 def _delete(table: str, request: Request) -> tuple[sql.Composed, list[Any]]:

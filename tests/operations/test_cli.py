@@ -58,6 +58,21 @@ def any_function(request: Request) -> Response:
 
 
 @pytest.mark.usefixtures("deployed")
+def test_a_proxy_is_not_asked_for_this_machine(state: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
+    all_well(httpserver)
+    nowhere = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    assert pf("health", state=state, NO_PROXY="example.com", **nowhere).returncode == 0
+
+
+def test_a_socks_proxy_is_named_with_the_cure(state: Path) -> None:
+    refused = pf("health", state=state, ALL_PROXY="socks5://127.0.0.1:9")
+    assert refused.returncode == 3
+    assert "SOCKS" in refused.stderr
+    assert "unset ALL_PROXY" in refused.stderr
+
+
+@pytest.mark.usefixtures("deployed")
 def test_health_answers_machines_on_standard_output_alone(state: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
     all_well(httpserver)

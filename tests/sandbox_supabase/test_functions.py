@@ -122,10 +122,14 @@ def test_nothing_of_the_owners_environment_reaches_a_function(project: Project, 
 def test_functions_survive_a_crash_of_the_server(project: Project, user: str) -> None:
     project.write("lasting", answering("still here"))
     project.deploy("lasting")
+    project.call("lasting", user)
     (server,) = [one for one in project.sandbox.processes() if "sandbox.supabase" in one.cmdline()]
+    left = server.children(recursive=True)
+    assert left
     server.kill()
     psutil.wait_procs([server], timeout=10)
     project.sandbox.pf("sandbox", "up")
+    assert not any(process.is_running() for process in left)
     assert project.call("lasting", user).text == "still here"
 
 

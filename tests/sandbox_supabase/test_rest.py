@@ -11,7 +11,8 @@ from tests.e2e.checkout import Checkout
 pytestmark = pytest.mark.rows("K4")
 
 OTHER = "00000000-0000-4000-8000-000000000009"
-ROW = {"stripe_payment_method_ciphertext": "c", "key_alias": "alias/x"}
+CIPHERTEXT = f"pf1.{'k' * 128}.{'n' * 16}.{'c' * 23}"
+ROW = {"stripe_payment_method_ciphertext": CIPHERTEXT, "key_alias": "alias/x"}
 
 
 def rest(sandbox: Checkout, method: str, query: str, token: str | None = None, **more: Any) -> httpx.Response:
@@ -53,10 +54,50 @@ def test_nobody_writes_in_anothers_name(sandbox: Checkout, user: str) -> None:
         ({"key_alias": "alias/x"}, 400),
         ({**ROW, "nonsense": 1}, 400),
         ([ROW, ROW], 501),
+        ({**ROW, "details_ciphertext": CIPHERTEXT, "brand": "visa"}, 201),
+        ({**ROW, "stripe_payment_method_ciphertext": "pm_1PabcdefGHIJ"}, 400),
+        ({**ROW, "stripe_payment_method_ciphertext": "pf1.4242424242424242"}, 400),
+        ({**ROW, "details_ciphertext": '{"billingName": "Ada Lovelace"}'}, 400),
+        ({**ROW, "details_ciphertext": f"{CIPHERTEXT}\n4242"}, 400),
+        ({**ROW, "brand": "4242 4242 4242 4242"}, 400),
+        ({**ROW, "key_alias": "Ada Lovelace"}, 400),
     ],
 )
 def test_the_database_holds_its_rules(sandbox: Checkout, user: str, row: Any, status: int) -> None:
     assert rest(sandbox, "POST", "", user, json=row).status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[" * 100_000,
+        b"\xff",
+        '{"brand": "visa"}'.encode("utf-16"),
+        b'{"brand": "\\u0000"}',
+        b'{"brand": "\\ud800"}',
+        b'{"brand": {"name": "visa"}}',
+        b'{"exp_month": NaN}',
+        b'{"exp_month": 1.5}',
+        b'{"exp_month": 99999999999999999999}',
+        b'{"user_id": 1}',
+    ],
+)
+def test_a_body_that_is_no_row_is_the_callers_mistake(sandbox: Checkout, user: str, body: bytes) -> None:
+    assert rest(sandbox, "POST", "", user, content=body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("?limit=-1", "?limit=abc", "?limit=", "?limit=%C2%B2", "?limit=%D9%A4", f"?limit={'9' * 5000}"),
+        *("?select=nonsense", "?nonsense=eq.1", "?id=eq.abc", "?last4=eq.%00", "?exp_month=eq.99999999999999999999"),
+    ],
+)
+def test_a_query_that_asks_for_nonsense_is_the_callers_mistake(sandbox: Checkout, user: str, query: str) -> None:
+    assert rest(sandbox, "GET", query, user).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["?id=gt.1", "?or=(id.eq.1)", "?select=id,owner(name)", "?select=id;drop table x"])

@@ -247,8 +247,10 @@ def test_setup_without_python_says_what_to_install(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_second_setup_does_nothing() -> None:
-    done = subprocess.run(["/bin/sh", str(SETUP)], capture_output=True, text=True, check=False, timeout=60)
+@pytest.mark.parametrize("without", ["", "HOME"])
+def test_a_second_setup_does_nothing(without: str) -> None:
+    given = {name: value for name, value in os.environ.items() if name != without}
+    done = subprocess.run(["/bin/sh", str(SETUP)], env=given, capture_output=True, text=True, check=False, timeout=60)
 
     assert (done.returncode, done.stdout) == (0, "")
     assert "install" not in done.stderr

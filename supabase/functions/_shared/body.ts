@@ -24,6 +24,9 @@ export function text(fields: Fields, name: string, largest: number): string {
   if (typeof value !== "string" || value.length === 0 || new TextEncoder().encode(value).length > largest) {
     throw badRequest("invalid_field", `${name} has to be a text of 1 to ${largest} bytes`);
   }
+  if (!value.isWellFormed()) {
+    throw badRequest("invalid_field", `${name} holds half a character: a surrogate without its other half`);
+  }
   return value;
 }
 
@@ -39,9 +42,11 @@ async function readLimited(request: Request): Promise<string> {
     chunks.push(chunk);
   }
   try {
-    return await new Blob(chunks as BlobPart[]).text();
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      await new Blob(chunks as BlobPart[]).arrayBuffer(),
+    );
   } catch {
-    throw badRequest("invalid_json", "the body can't be read");
+    throw badRequest("invalid_json", "the body is not UTF-8");
   }
 }
 

@@ -37,7 +37,12 @@ export async function decrypt(kms: Kms, purpose: Purpose, ciphertext: string): P
   const bytes = ciphertext.startsWith(`${ENVELOPE}.`)
     ? await open(kms, purpose, ciphertext)
     : await kms.decrypt(bytesOf(ciphertext, "base64"), contextOf(purpose));
-  return new TextDecoder().decode(bytes);
+  try {
+    // A text may begin with U+FEFF; and what isn't a text must not come back as another one.
+    return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true }).decode(bytes);
+  } catch {
+    throw badRequest("not_text", "what this ciphertext holds is not a text");
+  }
 }
 
 async function seal(kms: Kms, alias: string, purpose: Purpose, plaintext: Uint8Array): Promise<string> {
@@ -56,14 +61,16 @@ async function open(kms: Kms, purpose: Purpose, ciphertext: string): Promise<Uin
   if (parts.length !== 3 || !wrapped || !sealed || nonce?.length !== NONCE_BYTES) throw invalid();
   const context = contextOf(purpose);
   const plaintextKey = await kms.decrypt(wrapped, context);
-  const key = await importKey(plaintextKey, "decrypt");
-  plaintextKey.fill(0);
   try {
+    // What KMS decrypts need not be a data key: anybody's short text is wrapped alike.
+    const key = await importKey(plaintextKey, "decrypt");
     return new Uint8Array(
       await crypto.subtle.decrypt(parameters(nonce, context), key, sealed as BufferSource),
     );
   } catch {
     throw invalid();
+  } finally {
+    plaintextKey.fill(0);
   }
 }
 

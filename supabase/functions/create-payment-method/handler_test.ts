@@ -54,6 +54,36 @@ const REFUSED: [string, Record<string, unknown>, string][] = [
   ["a card number in a field of its own", { number: "4242424242424242" }, "card_data_refused"],
   ["a card number in the name", { billingName: "Ada 4242 4242 4242 4242" }, "card_data_refused"],
   ["a card number as a number", { expYear: 4242424242424242 }, "card_data_refused"],
+  ["a card number with slashes", { billingName: "4242/4242/4242/4242" }, "card_data_refused"],
+  [
+    "a card number with words between",
+    { billingName: "4242 then 4242 then 4242 then 4242" },
+    "card_data_refused",
+  ],
+  [
+    "a card number in full-width digits",
+    { billingName: "４２４２４２４２４２４２４２４２" },
+    "card_data_refused",
+  ],
+  ["a card number in Arabic digits", { billingName: "٤٢٤٢ ٤٢٤٢ ٤٢٤٢ ٤٢٤٢" }, "card_data_refused"],
+  ["a card number in Devanagari digits", { billingName: "४२४२४२४२४२४२४२४२" }, "card_data_refused"],
+  ["a card number in circles", { billingName: "④②④②④②④②④②④②④②④②" }, "card_data_refused"],
+  [
+    "a card number with invisible signs",
+    { billingName: "4242\u200b4242\u200b4242\u200b4242" },
+    "card_data_refused",
+  ],
+  [
+    "a card number with more digits around",
+    { billingName: "Ada 99 4242424242424242 12/27" },
+    "card_data_refused",
+  ],
+  ["a card number as the token", { stripePaymentMethodId: "pm_4242_4242_4242_4242" }, "card_data_refused"],
+  [
+    "a card number inside the token",
+    { stripePaymentMethodId: "pm_1Px4242424242424242y" },
+    "card_data_refused",
+  ],
   ["a security code", { cvc: "123" }, "card_data_refused"],
   ["no token", { stripePaymentMethodId: undefined }, "invalid_field"],
   ["a token of another kind", { stripePaymentMethodId: "tok_visa12345" }, "invalid_field"],
@@ -72,6 +102,19 @@ for (const [what, change, code] of REFUSED) {
     assert(!answer.includes("4242") && !answer.includes("123"));
     assertEquals(stored, []);
     assertEquals(tried.kms.calls, []);
+  });
+}
+
+const TAKEN: [string, Record<string, unknown>][] = [
+  ["a name with a number", { billingName: "Ada Lovelace 3rd, flat 1815" }],
+  ["a long number without the check digit", { billingName: "4242424242424" }],
+  ["a token with a card's digits among its letters", { stripePaymentMethodId: "pm_4242a4242b4242c4242d" }],
+];
+
+for (const [what, change] of TAKEN) {
+  Deno.test(`${what} is taken`, async () => {
+    const { tried } = storing();
+    assertEquals((await tried.call(post({ ...GOOD, ...change }, "authenticated"))).status, 201);
   });
 }
 

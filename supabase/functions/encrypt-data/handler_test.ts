@@ -1,4 +1,5 @@
 import { assert, assertEquals, bench, codeOf, post, tokenOf } from "../_shared/testing.ts";
+import { fromBase64, toBase64 } from "../_shared/base64.ts";
 import { unavailable } from "../_shared/errors.ts";
 import { type Purpose, PURPOSES, readSettings } from "../_shared/settings.ts";
 import { encryptData } from "./handler.ts";
@@ -63,6 +64,54 @@ for (const size of [4096, 4097, 32 * 1024]) {
   });
 }
 
+for (
+  const [what, plaintext] of [["short", "\ufeffAda \0 \u{1f6eb}"], ["long", "\ufeff" + "é".repeat(5000)]]
+) {
+  Deno.test(`a ${what} text that begins with U+FEFF comes back letter by letter`, async () => {
+    const tried = bench(encryptData);
+    const request = post({ purpose: "general-data", plaintext }, "service_role");
+    const { ciphertext } = await (await tried.call(request)).json();
+    const back = await tried.call(post({ purpose: "general-data", ciphertext }, "service_role"));
+    assertEquals((await back.json()).plaintext, plaintext);
+  });
+}
+
+Deno.test("an old ciphertext of bytes that are no text is refused and not damaged", async () => {
+  const tried = bench(encryptData);
+  const context = { application: "parker-flight", purpose: "general-data" };
+  const ciphertext = toBase64(
+    await tried.kms.encrypt("alias/general", Uint8Array.of(0xff, 0x41), context),
+    "base64",
+  );
+  const refused = await tried.call(post({ purpose: "general-data", ciphertext }, "service_role"));
+  assertEquals([refused.status, await codeOf(refused)], [400, "not_text"]);
+});
+
+Deno.test("a body that is not UTF-8 is refused", async () => {
+  const { headers } = post({}, "service_role");
+  const body = Uint8Array.from(
+    '{"purpose": "general-data", "plaintext": "caf\xe9"}',
+    (one) => one.charCodeAt(0),
+  );
+  const request = new Request("http://function.test/", { method: "POST", headers, body });
+  const refused = await bench(encryptData).call(request);
+  assertEquals([refused.status, await codeOf(refused)], [400, "invalid_json"]);
+});
+
+for (const bytes of [1, 16, 31, 32, 33]) {
+  Deno.test(`an envelope whose wrapped key has ${bytes} bytes and is none is refused`, async () => {
+    const tried = bench(encryptData);
+    const encrypt = async (plaintext: string): Promise<string> =>
+      (await (await tried.call(post({ purpose: "general-data", plaintext }, "service_role"))).json())
+        .ciphertext;
+    const wrapped = fromBase64(await encrypt("x".repeat(bytes)), "base64")!;
+    const parts = (await encrypt("x".repeat(5000))).split(".");
+    const ciphertext = [parts[0], toBase64(wrapped, "base64url"), parts[2], parts[3]].join(".");
+    const refused = await tried.call(post({ purpose: "general-data", ciphertext }, "service_role"));
+    assertEquals([refused.status, await codeOf(refused)], [400, "invalid_ciphertext"]);
+  });
+}
+
 Deno.test("a changed envelope is refused", async () => {
   const tried = bench(encryptData);
   const request = post({ purpose: "general-data", plaintext: "x".repeat(5000) }, "service_role");
@@ -92,6 +141,7 @@ const REFUSED: [string, unknown, number, string][] = [
   ["both directions", { purpose: "general-data", plaintext: "x", ciphertext: "y" }, 400, "invalid_field"],
   ["no direction", { purpose: "general-data" }, 400, "invalid_field"],
   ["an empty text", { purpose: "general-data", plaintext: "" }, 400, "invalid_field"],
+  ["half a surrogate pair", '{"purpose": "general-data", "plaintext": "\\ud83d"}', 400, "invalid_field"],
   ["a number", { purpose: "general-data", plaintext: 1 }, 400, "invalid_field"],
   ["an unknown field", { purpose: "general-data", plaintext: "x", keyId: "mine" }, 400, "unknown_field"],
   ["no base64", { purpose: "general-data", ciphertext: "%%%" }, 400, "invalid_ciphertext"],
