@@ -10,8 +10,9 @@ from gate.state import State, read
 from gate.surface import functions_of
 from operations import access_key, drift
 from operations.drift import Deployed
-from operations.engine import Engine
+from operations.engine import Engine, EngineError
 from operations.engine_events import LOG_FLAG
+from operations.errors import ExitCode
 from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
@@ -36,8 +37,10 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
         log = Path(folder) / "events"
         try:
             engine.change(*UP, LOG_FLAG, str(log), *arguments, started=started)
-        finally:
-            journal.saw(log)
+        except EngineError as error:
+            journal.saw(log, changed=error.code is not ExitCode.REFUSED)
+            raise
+        journal.saw(log)
 
 
 def hand_over(stack: Stack, state: RecoveredState) -> None:

@@ -34,7 +34,7 @@ from releases.versions import Verification, Version
 from reports.models import Kind, Measurement, Result
 
 # What the program itself brings: another part that is unwell is no reason to take the program back.
-OURS = ("key ", "encrypt-data as a caller")
+OURS = ("key ", "round trip ")
 
 
 @dataclass(frozen=True, kw_only=True)

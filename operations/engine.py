@@ -43,6 +43,7 @@ _DENIAL = re.compile(r"^ *- \[mandatory\] +(\S+)", re.MULTILINE)
 _PROTECTED = re.compile(
     r'resource "\S+::(\S+)"\s+(?:cannot be deleted\s+because it is|as it is currently marked for) protect'
 )
+_QUARANTINE = re.compile(r"\./pf unblock (\d+)")
 _UPDATING = "Updating ("  # the heading after the preview's
 _LOCKED = "currently locked by"
 # What AWS, Supabase and the network say when it is worth trying again.
@@ -216,6 +217,13 @@ class Engine:
             return EngineError(
                 f"the policy pack denied this change ({', '.join(others)}); {left}",
                 f"docs/policies.md says what each rule wants. {again}",
+                ended,
+            )
+        if left_version := _QUARANTINE.search(output):
+            return EngineError(
+                f"this would bring back version {left_version[1]}, which is in quarantine; {left}",
+                f"Revert the change in the source, or lift it: ./pf unblock {left_version[1]} --stack "
+                f"{self.stack.name} --reason WHY",
                 ended,
             )
         if denials:

@@ -160,12 +160,15 @@ class Journal:
         with reading():
             self.store.put(MARK, b"null")
 
-    def saw(self, log: Path) -> None:
-        """What the engine did, by its event log."""
+    def saw(self, log: Path, *, changed: bool = True) -> None:
+        """What the engine did, by its event log, which has its preview as well; `changed`: not all of it was preview."""
         events = read_events(log)
-        self.resources += [ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps]
-        self.functions += [FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions]
         self.errors += [one.message for one in events.errors]
+        if changed:
+            steps = {one.urn: ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps}
+            changes = {o.name: FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions}
+            self.resources += steps.values()
+            self.functions += changes.values()
 
     def asked(self, health: HealthReport) -> None:
         self.checks = [
@@ -202,7 +205,7 @@ class Journal:
             checks=self.checks,
             before=self.before,
             after=self.after,
-            benchmarks=_benchmarks(self.benchmark, self.steps),
+            benchmarks=_benchmarks(self.benchmark, self.steps) if self.result is Result.SUCCEEDED else [],
             errors=self.errors,
         )
 

@@ -43,7 +43,7 @@ def _round_trip(client: httpx.Client, purpose: str) -> Check:
     except (httpx.HTTPError, ValueError) as error:
         problem = str(error) or type(error).__name__
     took = round((monotonic() - start) * 1000, 1)
-    name = f"{FUNCTION} as a caller, {purpose}"
+    name = f"round trip {purpose}"
     if problem:
         return Check(name=name, status=Status.DOWN, detail=problem, latency_ms=took)
     return Check(name=name, status=Status.HEALTHY, detail="encrypted and decrypted", latency_ms=took)
