@@ -161,7 +161,7 @@ class Journal:
             self.store.put(MARK, b"null")
 
     def saw(self, log: Path, *, changed: bool = True) -> None:
-        """What the engine did, by its event log, which has its preview as well; `changed`: not all of it was preview."""
+        """What the engine did, by its event log; `changed`: it came further than its preview."""
         events = read_events(log)
         self.errors += [one.message for one in events.errors]
         if changed:
