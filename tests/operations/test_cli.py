@@ -62,7 +62,8 @@ def test_a_proxy_is_not_asked_for_this_machine(state: Path, httpserver: HTTPServ
     httpserver.expect_request(re.compile("/functions/v1/.+")).respond_with_handler(any_function)
     all_well(httpserver)
     nowhere = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
-    assert pf("health", state=state, NO_PROXY="example.com", **nowhere).returncode == 0
+    path = f"{state.parent / 'tools'}:{os.environ['PATH']}"
+    assert pf("health", state=state, PATH=path, NO_PROXY="example.com", **nowhere).returncode == 0
 
 
 def test_a_socks_proxy_is_named_with_the_cure(state: Path) -> None:
