@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
 AwsError = (BotoCoreError, ClientError)
@@ -70,6 +71,10 @@ class Aws:
     @property
     def logs(self) -> "CloudWatchLogsClient":
         return self._client("logs")
+
+    @property
+    def sns(self) -> "SNSClient":
+        return self._client("sns")
 
     @property
     def sts(self) -> "STSClient":

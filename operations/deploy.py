@@ -12,8 +12,9 @@ from operations.health import HealthReport, Status, health
 from operations.key_guard import refuse_keys_to_be_deleted, refuse_stray_keys
 from operations.output import say
 from operations.preflight import preflight
-from operations.recover import State, read_state, recover
+from operations.recover import recover
 from operations.stack import Stack
+from operations.state import State, read_state
 
 UP = ("up", "--yes", "--suppress-outputs")
 # A new access key and newly switched functions take a moment everywhere.
@@ -35,6 +36,7 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
         engine.select()
         doing, left = "recovering", "the interrupted update is still to be recovered"
         if recover(stack, engine, found.state):
+            refuse_stray_keys(stack, read_state(engine))
             say("recovered; deploying")
         doing, left = "updating", "the engine has saved what it did"
         engine.change(*UP, *_bring_back(stack, found.state))

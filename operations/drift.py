@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, ValidationError
 
-from operations.recover import State
 from operations.stack import Stack
+from operations.state import State
 from operations.supabase import ManagementApi
 
 RELEASE = "functions-release"

@@ -14,8 +14,8 @@ from components.function_source import FUNCTIONS
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
-from operations.recover import State, read_state
 from operations.stack import Stack
+from operations.state import State, read_state
 from operations.supabase import ManagementApi
 from settings import file_name, stacks
 
