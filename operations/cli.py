@@ -429,8 +429,11 @@ def doctor(stack: StackOption = None) -> None:
         from operations.preflight import NEEDS, preflight
 
         loaded = _load(stack, NEEDS)
-        found = preflight(loaded, Engine(loaded))
+        engine = Engine(loaded)
+        found = preflight(loaded, engine)
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
+        for holder in engine.filed_locks():  # the living refuse above
+            _say(f"an update that died has left its lock, which the next one frees: {holder}")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
 

@@ -38,8 +38,9 @@ BACKEND_CURE = (
 PROJECT = "parker-flight"  # as Pulumi.yaml names it
 _DENIED = "security-approval"  # the policy's name
 _UPDATING = "Updating ("  # the heading after the preview's
+_EXISTS = re.compile("already ?exists", re.IGNORECASE)  # AWS refuses to make it twice
 _LOCKED = "currently locked by"
-_HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+_HOLDER = re.compile(r"created by (?P<user>.+)@(?P<host>[^\s@]+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
 class EngineError(OperationError):
@@ -132,6 +133,14 @@ class Engine:
 
     def select(self) -> None:
         """Make the stack the current one of this folder, and make it at all if need be: plain `pulumi` works then."""
+        code, said = self._select()
+        if code and "already exists" in said:  # another first deployment has just made it
+            code, said = self._select()
+        if code:
+            message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
+            raise EngineError(message, _backend_cure(said))
+
+    def _select(self) -> tuple[int, str]:
         pulumi = self._command(())[0]
         done = subprocess.run(
             [pulumi, "stack", "select", self.stack.name, "--create", "--non-interactive", "--color", "never"],
@@ -143,10 +152,7 @@ class Engine:
             check=False,
             timeout=READ_SECONDS,
         )
-        if done.returncode:
-            said = _plain(done.stderr)
-            message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
-            raise EngineError(message, _backend_cure(said))
+        return done.returncode, _plain(done.stderr)
 
     def change(self, *arguments: str) -> None:
         """Run what changes the stack, its output passed on as it comes.
@@ -166,11 +172,13 @@ class Engine:
                 f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
             )
         if code:
-            raise EngineError(
-                f"`pulumi {arguments[0]}` failed; its messages stand above",
-                f"Mend the cause, then go on: ./pf deploy{self.stack.command}",
-                ExitCode.FAILED,
-            )
+            cure = f"Mend the cause, then go on: {self._again(arguments)}"
+            if _EXISTS.search(output):
+                cure = (
+                    f"Did an update of {self.stack.name} break off, that made it? ./pf recover{self.stack.command}\n"
+                    "  What was made by hand is named in the settings: adoptRole, adoptLogGroup, existingKeyIds."
+                )
+            raise EngineError(f"`pulumi {arguments[0]}` failed; its messages stand above", cure, ExitCode.FAILED)
 
     def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
         """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.
@@ -193,10 +201,10 @@ class Engine:
 
         Seen here in a backend of files alone; elsewhere the engine refuses by itself, later.
         """
-        if living := [holder for holder in self._filed_locks() if not holder.is_dead]:
+        if living := [holder for holder in self.filed_locks() if not holder.is_dead]:
             raise self._at_work(living)
 
-    def _filed_locks(self) -> list[Holder]:
+    def filed_locks(self) -> list[Holder]:
         scheme, _, place = self.stack.environment.pulumi_backend_url.partition("://")
         if scheme != "file":
             return []
@@ -216,6 +224,9 @@ class Engine:
             "Wait for it. If you know that it is dead (a process of another machine): "
             f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
         )
+
+    def _again(self, arguments: Sequence[str]) -> str:
+        return f"./pf {'destroy' if arguments[0] == 'destroy' else 'deploy'}{self.stack.command}"
 
     def _stream(self, arguments: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
         kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
@@ -244,7 +255,7 @@ class Engine:
         if interruption.happened:
             raise InterruptedEngineError(
                 f"interrupted: the engine has ended and saved what was done in {self.stack.name}",
-                f"Go on (what was begun is found again, nothing is made twice): ./pf deploy{self.stack.command}",
+                f"Go on (what was begun is found again, nothing is made twice): {self._again(arguments)}",
                 ExitCode.INTERRUPTED,
             )
         return code, _plain("".join(kept))
