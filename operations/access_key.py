@@ -5,12 +5,16 @@ recognised without its value.
 """
 
 from operations.aws import Aws, AwsError, code_of, explained
-from operations.errors import OperationError
+from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 from operations.supabase import ManagementApi, Secret
 
 KEY_ID = "PF_AWS_ACCESS_KEY_ID"
 KEY = "PF_AWS_SECRET_ACCESS_KEY"
+
+
+class UserMissingError(OperationError):
+    """AWS has no such user: it was deleted beside Pulumi, whose state still has it."""
 
 
 def in_use(ids: list[str], secrets: dict[str, Secret]) -> str | None:
@@ -21,7 +25,7 @@ def in_use(ids: list[str], secrets: dict[str, Secret]) -> str | None:
 
 
 def ensure(stack: Stack) -> bool:
-    """Whether a key had to be made.
+    """Whether a key had to be made. Raises: UserMissingError.
 
     No active key that Supabase holds means that the functions can use none: any key that is there was left by a
     deployment that died before it handed it over, and goes first (IAM allows two a user).
@@ -37,6 +41,10 @@ def ensure(stack: Stack) -> bool:
             aws.iam.delete_access_key(UserName=user, AccessKeyId=key.get("AccessKeyId", ""))
         made = aws.iam.create_access_key(UserName=user)["AccessKey"]
     except AwsError as error:
+        if code_of(error) == "NoSuchEntity":
+            raise UserMissingError(
+                f"AWS has no user {user}", f"Bring it back: ./pf deploy{stack.command}", ExitCode.FAILED
+            ) from error
         raise explained(error, stack, f"making the access key of {user}") from error
     try:
         supabase.set_secrets({KEY_ID: made["AccessKeyId"], KEY: made["SecretAccessKey"]})

@@ -40,23 +40,36 @@ def deploy(stack: Stack, *, emergency: bool = False) -> HealthReport:
             say("recovered; deploying")
         doing, left = "updating", "the engine has saved what it did"
         engine.change(*UP, *_bring_back(stack, found.state))
-        doing, left = "handing the access key over", "all resources stand, the functions may lack their access key"
-        if access_key.ensure(stack):
-            say("the functions have a new access key")
-        doing, left = "verifying", "everything is deployed"
-        report = settle(stack, found.release)
-        if report.status is Status.HEALTHY:
+        doing, left = "verifying", "all resources stand, the functions may lack their access key"
+        report = _verified(stack, found.release)
+        if report and report.status is Status.HEALTHY:
             return report
         doing, left = "repairing", "everything is deployed; what was changed by hand may not be"
         say("still not well: something may have been changed beside Pulumi; comparing with the cloud")
         refuse_keys_to_be_deleted(stack, read_state(engine))
         engine.change("refresh", "--yes", "--skip-preview", "--suppress-outputs")
         engine.change(*UP)
+        _hand_over(stack)
         return settle(stack, found.release)
     except KeyboardInterrupt:
         raise OperationError(
             f"interrupted while {doing}: {left}", f"Go on: ./pf deploy{stack.command}", ExitCode.INTERRUPTED
         ) from None
+
+
+def _hand_over(stack: Stack) -> None:
+    if access_key.ensure(stack):
+        say("the functions have a new access key")
+
+
+def _verified(stack: Stack, release: str) -> HealthReport | None:
+    """None where nothing can be well: the functions' user was deleted beside Pulumi."""
+    try:
+        _hand_over(stack)
+    except access_key.UserMissingError as error:
+        say(error.message)
+        return None
+    return settle(stack, release)
 
 
 def _bring_back(stack: Stack, state: State) -> list[str]:
