@@ -7,7 +7,7 @@ recognised without its value, and by a checksum of both hashes beside it whether
 from collections.abc import Mapping
 
 from operations.aws import Aws, AwsError, code_of, explained
-from operations.errors import OperationError
+from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 from operations.supabase import ManagementApi, Secret, sha256
 
@@ -15,6 +15,10 @@ KEY_ID = "PF_AWS_ACCESS_KEY_ID"
 KEY = "PF_AWS_SECRET_ACCESS_KEY"
 CHECKSUM = "PF_AWS_ACCESS_KEY_CHECKSUM"  # ties the two together; of no use to anybody who doesn't have them
 HELD = (KEY_ID, KEY, CHECKSUM)
+
+
+class UserMissingError(OperationError):
+    """AWS has no such user: it was deleted beside Pulumi, whose state still has it."""
 
 
 def is_whole(secrets: Mapping[str, Secret]) -> bool:
@@ -29,7 +33,7 @@ def _checksum(id_hash: str, secret_hash: str) -> str:
 
 
 def ensure(stack: Stack) -> bool:
-    """Whether a key had to be made.
+    """Whether a key had to be made. Raises: UserMissingError.
 
     It is made when Supabase holds no active key as a whole. A key that Supabase knows by its id alone may still serve
     (what was changed may be the checksum), and stays until the new one is handed over. All others were left by a
@@ -49,6 +53,10 @@ def ensure(stack: Stack) -> bool:
             return False
         made = aws.iam.create_access_key(UserName=user)["AccessKey"]
     except AwsError as error:
+        if code_of(error) == "NoSuchEntity":
+            raise UserMissingError(
+                f"AWS has no user {user}", f"Bring it back: ./pf deploy{stack.command}", ExitCode.FAILED
+            ) from error
         raise explained(error, stack, f"making the access key of {user}") from error
     identity, secret = made["AccessKeyId"], made["SecretAccessKey"]
     try:

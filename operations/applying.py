@@ -18,10 +18,10 @@ from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
 from operations.key_guard import refuse_keys_to_be_deleted
 from operations.output import say
-from operations.recover import State as RecoveredState
-from operations.recover import read_state
 from operations.round_trip import round_trips
 from operations.stack import Stack
+from operations.state import State as Recorded
+from operations.state import read_state
 from operations.supabase import ManagementApi
 from releases.versions import Version
 
@@ -43,7 +43,7 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
         journal.saw(log)
 
 
-def hand_over(stack: Stack, state: RecoveredState) -> None:
+def hand_over(stack: Stack, state: Recorded) -> None:
     """What the functions read from their environment: the access key, and settings that were changed by hand."""
     if access_key.ensure(stack):
         say("the functions have a new access key")
@@ -53,7 +53,7 @@ def hand_over(stack: Stack, state: RecoveredState) -> None:
         say(f"changed beside Pulumi: {', '.join(changed)}; set again")
 
 
-def functions_to_bring_back(stack: Stack, state: RecoveredState) -> list[str]:
+def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
     """Functions that aren't as they were left are deployed again, though their source is unchanged."""
     deployed = Deployed.of(state)
     if not deployed.functions:
@@ -65,7 +65,7 @@ def functions_to_bring_back(stack: Stack, state: RecoveredState) -> list[str]:
     return ["--replace", deployed.urn]
 
 
-def changed_by_hand(engine: Engine, state: RecoveredState) -> list[str]:
+def changed_by_hand(engine: Engine, state: Recorded) -> list[str]:
     """Before the update: what it makes may take AWS a moment to show, and would be taken for gone."""
     found = drift.moved(engine) if state.resources else []
     if found:

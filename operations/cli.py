@@ -313,18 +313,28 @@ def destroy(
         take_away(loaded)
 
 
-@app.command(short_help="Finish what an update that was killed has left open.", epilog=EXIT_CODES)
+@app.command(short_help="Take into the state what an update that broke off has made.", epilog=EXIT_CODES)
 def recover(stack: StackOption = None) -> None:
-    """Bring state and cloud together after an update was killed. `pf deploy` does it by itself.
+    """Bring state and cloud together after an update broke off; nothing is made or changed in the cloud.
+
+    Finishes what a killed update has left open, which `pf deploy` does by itself. Then takes over what the next
+    deployment would make and what stands already under its name and with this stack's tags: a provider that died left
+    it, or the state was lost.
 
     Example: pf recover --stack production
     """
     with _verb():
         from operations.preflight import NEEDS
         from operations.recover import recover as bring_together
+        from operations.recover import take_over
 
-        count = bring_together(_load(stack, NEEDS))
-        _say(f"{count} open operations recovered" if count else "nothing was left open")
+        loaded = _load(stack, NEEDS)
+        opened, taken = bring_together(loaded), take_over(loaded)
+        _say(
+            f"{opened} open operations recovered, {taken} resources taken over; go on: ./pf deploy{loaded.command}"
+            if opened or taken
+            else "nothing was left"
+        )
 
 
 @app.command(short_help="Show what this checkout would change, and sign it.", epilog=EXIT_CODES)
@@ -565,12 +575,15 @@ def doctor(stack: StackOption = None) -> None:
     Example: pf doctor --stack production
     """
     with _verb():
-        from operations.engine import Engine
+        from operations.engine import Engine, filed_locks
         from operations.preflight import NEEDS, preflight
 
         loaded = _load(stack, NEEDS)
-        found = preflight(loaded, Engine(loaded))
+        engine = Engine(loaded)
+        found = preflight(loaded, engine)
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
+        for holder in filed_locks(loaded):  # the living refuse above
+            _say(f"an update that died has left its lock, which the next one frees: {holder}")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
 

@@ -25,10 +25,11 @@ from operations.key_guard import refuse_stray_keys
 from operations.measure import measure
 from operations.output import say
 from operations.preflight import Preflight, preflight
-from operations.recover import read_state, recover
+from operations.recover import recover
 from operations.releases import ReleaseStore, candidates, reading
 from operations.rollback import undo
 from operations.stack import Stack
+from operations.state import read_state
 from operations.watch import Outcome, watch
 from releases.versions import Verification, Version
 from reports.models import Kind, Measurement, Result
@@ -102,6 +103,7 @@ class _Deployment:
             self.engine.select()
         with journal.step("recovering", "the interrupted update is still to be recovered"):
             if recover(self.stack, self.engine, found.state):
+                refuse_stray_keys(self.stack, read_state(self.engine))
                 say("recovered; deploying")
         with journal.step("comparing with AWS", "nothing has been changed"):
             moved = changed_by_hand(self.engine, found.state)

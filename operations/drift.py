@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gate.surface import FUNCTIONS_RELEASE, RELEASE, TRIGGER
 from operations.engine import Engine, EngineError
-from operations.recover import Recorded, State
+from operations.state import Recorded, State
 from operations.supabase import DeployedFunction, Secret
 
 ALIAS = "aws:kms/alias:Alias"

@@ -45,6 +45,7 @@ _PROTECTED = re.compile(
 )
 _QUARANTINE = re.compile(r"\./pf unblock (\d+)")
 _UPDATING = "Updating ("  # the heading after the preview's
+_EXISTS = re.compile("already ?exists", re.IGNORECASE)  # AWS refuses to make it twice
 _LOCKED = "currently locked by"
 # What AWS, Supabase and the network say when it is worth trying again.
 _TRANSIENT = re.compile(
@@ -52,7 +53,7 @@ _TRANSIENT = re.compile(
     r"|does not answer|answered (429|5\d\d)|StatusCode: (429|5\d\d)",
     re.IGNORECASE,
 )
-_HOLDER = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+_HOLDER = re.compile(r"created by (?P<user>.+)@(?P<host>[^\s@]+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
 class EngineError(OperationError):
@@ -169,6 +170,14 @@ class Engine:
 
     def select(self) -> None:
         """Make the stack the current one of this folder, and make it at all if need be: plain `pulumi` works then."""
+        code, said = self._select()
+        if code and "already exists" in said:  # another first deployment has just made it
+            code, said = self._select()
+        if code:
+            message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
+            raise EngineError(message, _backend_cure(said))
+
+    def _select(self) -> tuple[int, str]:
         pulumi = self._command(())[0]
         done = subprocess.run(
             [pulumi, "stack", "select", self.stack.name, "--create", "--non-interactive", "--color", "never"],
@@ -180,10 +189,7 @@ class Engine:
             check=False,
             timeout=READ_SECONDS,
         )
-        if done.returncode:
-            said = _plain(done.stderr)
-            message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
-            raise EngineError(message, _backend_cure(said))
+        return done.returncode, _plain(done.stderr)
 
     def change(self, *arguments: str, started: Callable[[int], None] | None = None) -> None:
         """Run what changes the stack, its output passed on as it comes. `started` hears the engine's process number.
@@ -204,7 +210,7 @@ class Engine:
         part = _UPDATING in output
         left = "the preview had passed, and a part may be applied" if part else "nothing was written"
         ended = ExitCode.FAILED if part else ExitCode.REFUSED
-        again = f"Mend the cause, then go on: ./pf deploy{self.stack.command}"
+        again = f"Mend the cause, then go on: {self._again(verb)}"
         if names := sorted(set(_PROTECTED.findall(output))):
             return EngineError(
                 f"this change would delete or replace what is protected ({', '.join(names)}); {left}",
@@ -232,7 +238,13 @@ class Engine:
                 f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
                 ended,
             )
-        error = EngineError(f"`pulumi {verb}` failed; its messages stand above", again, ExitCode.FAILED)
+        cure = again
+        if _EXISTS.search(output):
+            cure = (
+                f"Did an update of {self.stack.name} break off, that made it? ./pf recover{self.stack.command}\n"
+                "  What was made by hand is named in the settings: adoptRole, adoptLogGroup, existingKeyIds."
+            )
+        error = EngineError(f"`pulumi {verb}` failed; its messages stand above", cure, ExitCode.FAILED)
         error.transient = bool(_TRANSIENT.search(output))
         return error
 
@@ -279,6 +291,9 @@ class Engine:
             f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
         )
 
+    def _again(self, verb: str) -> str:
+        return f"./pf {'destroy' if verb == 'destroy' else 'deploy'}{self.stack.command}"
+
     def _stream(
         self, arguments: Sequence[str], *, quiet: bool = False, started: Callable[[int], None] | None = None
     ) -> tuple[int, str]:
@@ -310,7 +325,7 @@ class Engine:
         if interruption.happened:
             raise InterruptedEngineError(
                 f"interrupted: the engine has ended and saved what was done in {self.stack.name}",
-                f"Go on (what was begun is found again, nothing is made twice): ./pf deploy{self.stack.command}",
+                f"Go on (what was begun is found again, nothing is made twice): {self._again(arguments[0])}",
                 ExitCode.INTERRUPTED,
             )
         return code, _plain("".join(kept))

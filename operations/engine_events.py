@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gate.surface import FUNCTIONS_RELEASE, TRIGGER
 from operations.errors import ExitCode, OperationError
+from operations.state import Recorded
 
 # The engine hides the flag behind this variable; its own Automation API reads the log the same way.
 UNHIDES_THE_LOG = {"PULUMI_DEBUG_COMMANDS": "true"}
@@ -25,6 +26,8 @@ FAILED = "preview failed"  # said after whatever made it fail
 
 class _State(BaseModel):
     custom: bool = False
+    parent: str = ""
+    provider: str = ""
     retain: bool = Field(default=False, alias="retainOnDelete")
     inputs: dict[str, Any] = {}
 
@@ -114,6 +117,7 @@ class Events:
     """One preview. Components, the stack and default providers are no resources to a person, and don't count."""
 
     steps: Sequence[Step] = ()
+    creates: Sequence[Recorded] = ()  # components as well
     unchanged: int = 0
     functions: Sequence[FunctionChange] = ()
     violations: Sequence[Violation] = ()
@@ -151,6 +155,11 @@ def _events(found: Sequence[_Event]) -> Events:
     checked = [part for one in found for part in (one.checked, one.checked_stack) if part]
     return Events(
         steps=[_step(one) for one in real if one.op not in NO_STEPS],
+        creates=[
+            Recorded(urn=one.urn, type=one.type, **one.new.model_dump(include=set(Recorded.model_fields)))
+            for one in resources
+            if one.op == "create" and one.new and one.type != STACK and not DEFAULT_PROVIDER.search(one.urn)
+        ],
         unchanged=len({one.urn for one in real if one.op in ("same", "read")}),
         functions=[change for one in real if one.op not in NO_STEPS for change in _functions(one)],
         violations=[

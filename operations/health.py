@@ -244,7 +244,7 @@ class Probes:
         from operations import access_key
         from operations.drift import Deployed
         from operations.engine import Engine
-        from operations.recover import read_state
+        from operations.state import read_state
 
         supabase = ManagementApi(self.stack, seconds=self.seconds, client=self._http)
         try:

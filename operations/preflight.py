@@ -13,8 +13,8 @@ from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
 from operations.processes import PS_CURE
-from operations.recover import State, read_state
 from operations.stack import Stack
+from operations.state import State, read_state
 from operations.supabase import ManagementApi
 from settings import SettingsError, content_of, file_name, stacks
 

@@ -1,164 +1,32 @@
-"""After an update was killed: what it had begun is found in the cloud and taken into the state, so nothing is doubled.
+"""After an update broke off: what it had made is found in the cloud and taken into the state, so nothing is doubled.
 
-The engine notes an operation before it begins it. A create that is still noted may have happened: `refresh` alone
-would forget it and the next update would make it again. Things that AWS names by an id of its own (keys), or that it
-refuses to make twice (aliases, roles, users, log groups), are imported; the others are written by name, so that making
-them again changes nothing.
+The engine notes an operation before it begins it. A create that is still noted, because the engine was killed, may have
+happened: `refresh` alone would forget it and the next update would make it again. A create whose provider died is noted
+nowhere: it is found by asking what the next update would make.
 """
 
 import json
+import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from operations.aws import Aws, AwsError, code_of, explained
-from operations.engine import Engine, StackMissingError
+from operations.engine import Engine
+from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
 from operations.errors import ExitCode, OperationError
-from operations.key_guard import GONE, has_tags, refuse_keys_to_be_deleted
+from operations.found import find_all
+from operations.key_guard import refuse_keys_to_be_deleted
 from operations.output import say
 from operations.processes import Process, running, signal_to
 from operations.stack import Stack
+from operations.state import Recorded, State, read_state
 
+VERSION = re.compile(r"::default_(\d+)_(\d+)_(\d+)$")  # of a default provider
 ORPHANS_SECONDS = 15  # a create that was under way ends by itself within seconds
-
-
-class Recorded(BaseModel):
-    """A resource as the engine's state has it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    urn: str
-    type: str
-    custom: bool = False
-    id: str = ""
-    parent: str = ""
-    provider: str = ""
-    inputs: dict[str, Any] = Field(default_factory=dict)
-    outputs: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.urn.rpartition("::")[2]
-
-
-class Pending(BaseModel):
-    """An operation that was begun."""
-
-    resource: Recorded
-    type: str
-
-
-class State(BaseModel):
-    """The part of `pulumi stack export` that a recovery reads."""
-
-    resources: list[Recorded] = Field(default_factory=list[Recorded])
-    pending_operations: list[Pending] = Field(default_factory=list[Pending])
-
-    def ids(self, kind: str) -> set[str]:
-        return {resource.id for resource in self.resources if resource.type == kind}
-
-
-def read_state(engine: Engine) -> State:
-    """Empty where the stack isn't there yet."""
-    try:
-        exported = json.loads(engine.read("stack", "export"))
-    except StackMissingError:
-        return State()
-    return State.model_validate(exported.get("deployment") or {})
-
-
-Finder = Callable[[Aws, Mapping[str, Any], set[str]], str | None]
-
-
-def _key(aws: Aws, inputs: Mapping[str, Any], known: set[str]) -> str | None:
-    """By its tags, which KMS writes in the call that makes the key."""
-    wanted = {name: value for name, value in inputs.get("tags", {}).items() if not name.startswith("__")}
-    if not wanted:
-        raise OperationError(
-            "a key was being made when the update died, and it carries no tags to find it by",
-            "Look for it in the KMS console, then: pulumi import aws:kms/key:Key NAME ID",
-            ExitCode.FAILED,
-        )
-    found: list[str] = []
-    for page in aws.kms.get_paginator("list_keys").paginate():
-        for listed in page["Keys"]:
-            key = listed.get("KeyId", "")
-            if key not in known and has_tags(aws, key, wanted) and _is_kept(aws, key):
-                found.append(key)
-    if len(found) > 1:
-        raise OperationError(
-            f"several keys carry the tags of the one that was being made: {', '.join(found)}",
-            "Name the right one under parker-flight:existingKeyIds in the stack's config, then deploy again.",
-            ExitCode.FAILED,
-        )
-    return found[0] if found else None
-
-
-def _is_kept(aws: Aws, key: str) -> bool:
-    return aws.kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState") != "PendingDeletion"
-
-
-def _alias(aws: Aws, inputs: Mapping[str, Any], _known: set[str]) -> str | None:
-    aws.kms.describe_key(KeyId=inputs["name"])
-    return str(inputs["name"])
-
-
-def _role(aws: Aws, inputs: Mapping[str, Any], _known: set[str]) -> str | None:
-    return aws.iam.get_role(RoleName=inputs["name"])["Role"]["RoleName"]
-
-
-def _user(aws: Aws, inputs: Mapping[str, Any], _known: set[str]) -> str | None:
-    return aws.iam.get_user(UserName=inputs["name"])["User"]["UserName"]
-
-
-def _log_group(aws: Aws, inputs: Mapping[str, Any], _known: set[str]) -> str | None:
-    groups = aws.logs.describe_log_groups(logGroupNamePrefix=inputs["name"])["logGroups"]
-    return next((inputs["name"] for group in groups if group.get("logGroupName") == inputs["name"]), None)
-
-
-FINDERS: Mapping[str, Finder] = {
-    "aws:kms/key:Key": _key,
-    "aws:kms/alias:Alias": _alias,
-    "aws:iam/role:Role": _role,
-    "aws:iam/user:User": _user,
-    "aws:cloudwatch/logGroup:LogGroup": _log_group,
-}
-
-
-def find(aws: Aws, resource: Recorded, known: set[str]) -> str | None:
-    """The id of what an interrupted create made, if it made anything."""
-    try:
-        return FINDERS[resource.type](aws, resource.inputs, known)
-    except AwsError as error:
-        if code_of(error) in GONE:
-            return None
-        raise
-
-
-def import_file(found: Mapping[str, str], state: State) -> dict[str, Any]:
-    """What `pulumi import --file` takes: urn to id, each under its parent and with its provider."""
-    pending = {one.resource.urn: one.resource for one in state.pending_operations}
-    there = {resource.urn for resource in state.resources}
-    names: dict[str, str] = {}
-
-    def named(urn: str) -> str:
-        return names.setdefault(urn, f"n{len(names)}")
-
-    resources: list[dict[str, str]] = []
-    for urn, identity in found.items():
-        resource = pending[urn]
-        entry = {"type": resource.type, "name": resource.name, "id": identity}
-        if resource.parent in there:
-            entry["parent"] = named(resource.parent)
-        if (provider := resource.provider.rpartition("::")[0]) in there:
-            entry["provider"] = named(provider)
-        resources.append(entry)
-    return {"nameTable": {name: urn for urn, name in names.items()}, "resources": resources}
 
 
 def recover(stack: Stack, engine: Engine | None = None, state: State | None = None) -> int:
@@ -173,30 +41,97 @@ def recover(stack: Stack, engine: Engine | None = None, state: State | None = No
     say(f"an update of {stack.name} has left {count} operations open:")
     for one in state.pending_operations:
         say(f"  {one.type} {one.resource.type} {one.resource.name}")
-    aws = Aws(stack)
-    found: dict[str, str] = {}
-    for one in state.pending_operations:
-        resource = one.resource
-        if one.type == "creating" and resource.custom and resource.type in FINDERS:
-            known = state.ids(resource.type) | set(found.values())
-            try:
-                identity = find(aws, resource, known)
-            except AwsError as error:
-                raise explained(error, stack, f"looking for {resource.name} ({resource.type})") from error
-            if identity and identity not in state.ids(resource.type):
-                found[resource.urn] = identity
-    if found:
-        say(f"taking over what had been made already: {', '.join(urn.rpartition('::')[2] for urn in found)}")
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "import.json"
-            file.write_text(json.dumps(import_file(found, state)))
-            engine.change(
-                *("import", "--file", str(file), "--yes", "--skip-preview"),
-                *("--generate-code=false", "--protect=false", "--suppress-outputs"),
-            )
+    begun = [one.resource for one in state.pending_operations if one.type == "creating" and one.resource.custom]
+    _import(engine, find_all(stack, begun, state.all_ids), begun, state)
     refuse_keys_to_be_deleted(stack, state)
     engine.change("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs")
     return count
+
+
+def take_over(stack: Stack) -> int:
+    """Import what the program would make and what stands already, as this stack's own; returns how much there was.
+
+    A provider that dies in an update leaves it: the engine goes on, and takes what it was making for not made.
+    """
+    engine = Engine(stack)
+    engine.select()
+    wanted = _creates(stack)
+    state = read_state(engine)
+    found = find_all(stack, wanted, state.all_ids)
+    _import(engine, found, wanted, state)
+    return len(found)
+
+
+def _creates(stack: Stack) -> Sequence[Recorded]:
+    """What a deployment would make. A denial is no obstacle: what is taken over is judged when it is deployed."""
+    say(f"asking what a deployment of {stack.name} would make")
+    engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}))
+    with tempfile.TemporaryDirectory(prefix="pf-recover-") as folder:
+        log = Path(folder) / "events"
+        code, said = engine.preview(LOG_FLAG, str(log), quiet=True)
+        events = read_events(log)
+    if code and (events.errors or not events.violations):
+        problems = "\n".join(one.message for one in events.errors) or said
+        raise OperationError(
+            f"the preview failed, so nothing was taken over:\n{problems}",
+            f"Mend that, then: ./pf recover{stack.command}",
+            ExitCode.FAILED,
+        )
+    return events.creates
+
+
+def _import(engine: Engine, found: Mapping[str, str], wanted: Sequence[Recorded], state: State) -> None:
+    if not found:
+        return
+    say(f"taking over what had been made already: {', '.join(urn.rpartition('::')[2] for urn in found)}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "import.json"
+        file.write_text(json.dumps(import_file(found, wanted, state)))
+        engine.change(
+            *("import", "--file", str(file), "--yes", "--skip-preview"),
+            *("--generate-code=false", "--protect=false", "--suppress-outputs"),
+        )
+
+
+def import_file(found: Mapping[str, str], wanted: Sequence[Recorded], state: State) -> dict[str, Any]:
+    """What `pulumi import --file` takes: each under its parent and with its provider, as the program declares it.
+
+    A component that the state lacks is made with it; so is a provider of that version.
+    """
+    declared = {resource.urn: resource for resource in wanted}
+    there = {resource.urn for resource in state.resources}
+    names: dict[str, str] = {}
+    resources: dict[str, dict[str, object]] = {}
+
+    def named(urn: str) -> str:
+        return names.setdefault(urn, f"n{len(names)}")
+
+    def add(resource: Recorded) -> dict[str, object]:
+        entry: dict[str, object] = {
+            "type": resource.type,
+            "name": named(resource.urn),
+            "logicalName": resource.name,
+        }
+        resources[resource.urn] = entry
+        parent = resource.parent
+        if parent in declared and parent not in there and parent not in resources:
+            add(declared[parent])["component"] = True
+        if parent in there or parent in resources:
+            entry["parent"] = named(parent)
+        return entry
+
+    for urn, identity in found.items():
+        entry = add(declared[urn])
+        entry["id"] = identity
+        provider = declared[urn].provider.rpartition("::")[0]
+        if provider in there:
+            entry["provider"] = named(provider)
+        elif version := VERSION.search(provider):
+            entry["version"] = ".".join(version.groups())
+    return {
+        "nameTable": {name: urn for urn, name in names.items() if urn in there},
+        "resources": list(resources.values()),
+    }
 
 
 def end_orphans(stack: Stack) -> None:

@@ -27,9 +27,10 @@ from operations.incident import open_incident, status
 from operations.journal import Journal
 from operations.output import say
 from operations.preflight import account, project
-from operations.recover import read_state, recover
+from operations.recover import recover
 from operations.releases import ReleaseStore, chosen, reading, unpacked
 from operations.stack import Stack
+from operations.state import read_state
 from releases.versions import Verification, Version
 from reports.models import Kind, Result
 

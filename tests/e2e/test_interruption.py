@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 
+import psutil
 import pytest
 
 from tests.e2e.checkout import Checkout
@@ -51,3 +52,28 @@ def test_ctrl_c_ends_a_deployment_with_a_word_and_the_next_one_finishes_it(fresh
     assert "./pf deploy" in output
     fresh.pf("deploy")
     assert len(fresh.aws("kms").list_keys()["Keys"]) == 3
+
+
+@pytest.mark.rows("K1", "K7")
+def test_what_a_dead_provider_left_is_taken_over_by_the_recovery(fresh: Checkout) -> None:
+    """The engine lives on, and notes what its provider was making as not made."""
+    with subprocess.Popen(
+        ["./pf", "deploy"],
+        cwd=fresh.root,
+        env=fresh.shell,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as deployment:
+        assert fresh.eventually(lambda: "CreateKey" in fresh.aws_operations() or deployment.poll() is not None)
+        for process in psutil.Process(deployment.pid).children(recursive=True):
+            if "sandbox.providers.aws" in process.cmdline():
+                process.kill()
+    assert deployment.returncode == 4
+
+    fresh.pf("recover")
+    fresh.pf("deploy")
+
+    assert len(fresh.aws("kms").list_keys()["Keys"]) == 3
+    fresh.pulumi("preview", "--expect-no-changes", "--non-interactive")
+    fresh.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")

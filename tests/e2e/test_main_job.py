@@ -168,6 +168,18 @@ def test_a_refresh_sees_rotation_switched_off_by_hand_and_an_update_mends_it(che
     assert checkout.pf("health").returncode == 0
 
 
+@pytest.mark.rows("K3", "K7")
+def test_the_functions_user_deleted_by_hand_comes_back_with_a_new_access_key(checkout: Checkout) -> None:
+    iam, user = checkout.aws("iam"), "parker-flight-sandbox-functions"
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    for policy in iam.list_user_policies(UserName=user)["PolicyNames"]:
+        iam.delete_user_policy(UserName=user, PolicyName=policy)
+    iam.delete_user(UserName=user)
+    checkout.pf("deploy")
+    assert len(iam.list_access_keys(UserName=user)["AccessKeyMetadata"]) == 1
+
+
 @pytest.mark.rows("K7")
 def test_no_secret_value_is_in_state_or_history(checkout: Checkout) -> None:
     variables = checkout.environment

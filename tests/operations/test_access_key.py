@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from operations import access_key
-from operations.access_key import CHECKSUM, KEY, KEY_ID
+from operations.access_key import CHECKSUM, KEY, KEY_ID, UserMissingError
 from operations.errors import OperationError
 from operations.stack import Stack
 from tests.operations.conftest import PROJECT
@@ -151,4 +151,10 @@ def test_before_the_user_goes_its_key_goes(stack: Stack, store: Store, iam: Any)
 
 def test_without_a_user_there_is_nothing_to_remove(stack: Stack, store: Store) -> None:
     access_key.remove(stack)
+    assert store.values == {}
+
+
+def test_a_user_that_was_deleted_is_told_from_other_failures(stack: Stack, store: Store) -> None:
+    with pytest.raises(UserMissingError, match=USER):
+        access_key.ensure(stack)
     assert store.values == {}

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from operations.cli import doctor
 from operations.engine import Engine, EngineError, Holder, InterruptedEngineError, StackMissingError, holders
 from operations.errors import ExitCode, OperationError
-from operations.preflight import preflight
+from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
+from operations.state import State
 
 pytestmark = pytest.mark.rows("K7", "D2")
 
@@ -121,6 +123,22 @@ def test_a_dead_updates_lock_is_not_in_the_way(stack: Stack, tmp_path: Path) -> 
     Engine(stack).refuse_while_locked()
 
 
+def test_the_doctor_shows_a_lock_that_a_dead_update_left(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def found(*_: object) -> Preflight:
+        return Preflight(state=State(), release="0123456789abcdef")
+
+    def load(*_: object) -> Stack:
+        return stack
+
+    monkeypatch.setattr("operations.cli._load", load)
+    monkeypatch.setattr("operations.preflight.preflight", found)
+    lock(tmp_path, pid := dead_process())
+    doctor()
+    assert f"ada@{socket.gethostname()}, process {pid}" in capsys.readouterr().err
+
+
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "echo 'error: unable to open state directory' >&2; exit 255")
     for opening in (lambda: Engine(stack).read("stack", "export"), Engine(stack).select):
@@ -143,6 +161,29 @@ def test_a_damaged_lock_message_frees_nothing(stack: Stack, tool: Tool, tmp_path
     with pytest.raises(OperationError, match="someone unknown"):
         Engine(stack).change("up")
     assert log.read_text().split() == ["up"]
+
+
+def test_a_holders_name_may_have_spaces() -> None:
+    message = locked_by(7).replace("ada@", "CORP\\Ada von Lovelace@")
+    assert [(holder.user, holder.pid) for holder in holders(message)] == [("CORP\\Ada von Lovelace", 7)]
+
+
+def test_a_stack_that_another_first_deployment_has_just_made_is_opened(
+    stack: Stack, tool: Tool, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    tool(
+        "pulumi", f"[ -e {made} ] || {{ touch {made}; echo \"error: stack 'sandbox' already exists\" >&2; exit 255; }}"
+    )
+    Engine(stack).select()
+
+
+def test_what_aws_refuses_to_make_twice_leads_to_the_recovery(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", "echo 'error: creating IAM Role (x): EntityAlreadyExists: it is there' >&2; exit 255")
+    with pytest.raises(EngineError) as caught:
+        Engine(stack).change("up")
+    assert "./pf recover" in caught.value.cure
+    assert "adoptRole" in caught.value.cure
 
 
 def test_every_holder_is_read() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from operations.errors import OperationError
-from operations.key_guard import KEY, refuse_keys_to_be_deleted, refuse_stray_keys
-from operations.recover import Pending, Recorded, State
+from operations.found import KEY
+from operations.key_guard import refuse_keys_to_be_deleted, refuse_stray_keys
 from operations.stack import Stack
+from operations.state import Pending, Recorded, State
 
 pytestmark = pytest.mark.rows("K1", "K7")
 
@@ -33,9 +34,13 @@ def test_a_first_deployment_goes_on_beside_the_keys_of_others(stack: Stack, clie
 
 def test_a_state_that_lost_its_keys_makes_no_others(stack: Stack, client: Client) -> None:
     key = made_key(client, stack, "pii")
-    with pytest.raises(OperationError, match="existingKeyIds") as caught:
+    with pytest.raises(OperationError, match=key) as caught:
         refuse_stray_keys(stack, State())
-    assert key in caught.value.message
+    assert "./pf recover" in caught.value.cure
+    client("kms").schedule_key_deletion(KeyId=key)
+    with pytest.raises(OperationError, match="scheduled for deletion") as caught:
+        refuse_stray_keys(stack, State())
+    assert f"cancel-key-deletion --key-id {key}" in caught.value.cure
 
 
 def test_keys_of_the_state_are_no_strays(stack: Stack, client: Client) -> None:

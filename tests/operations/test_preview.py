@@ -202,7 +202,7 @@ def test_an_unfinished_last_line_is_left_out_and_any_other_is_refused(tmp_path: 
 
 
 def test_no_log_is_an_empty_one(tmp_path: Path) -> None:
-    assert read_events(tmp_path / "none") == Events(steps=[], functions=[], violations=[], diagnostics=[])
+    assert read_events(tmp_path / "none") == Events(steps=[], creates=[], functions=[], violations=[], diagnostics=[])
 
 
 # The judgement.

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from operations.aws import Aws
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.recover import FINDERS, Pending, Recorded, State, find, import_file, read_state, recover
+from operations.recover import import_file, recover, take_over
 from operations.stack import Stack
+from operations.state import Pending, Recorded, State, read_state
 
 pytestmark = pytest.mark.rows("K1", "K7")
 
@@ -19,6 +19,12 @@ Client = Callable[[str], Any]
 TAGS = {"Application": "parker-flight", "Environment": "sandbox", "DataClass": "pii"}
 PREFIX = "urn:pulumi:sandbox::parker-flight::"
 COMPONENT = f"{PREFIX}parkerflight:kms:EncryptionKey::pii"
+DENIAL = {
+    "message": "no approval",
+    "policyName": "security-approval",
+    "policyPackName": "parker-flight-security",
+    "enforcementLevel": "mandatory",
+}
 PROVIDER = f"{PREFIX}pulumi:providers:aws::default_7_51_1"
 
 
@@ -39,90 +45,59 @@ def made_key(client: Client, tags: dict[str, str]) -> str:
     return key
 
 
-def test_a_key_is_found_by_its_tags_among_others(stack: Stack, client: Client) -> None:
-    made_key(client, TAGS | {"DataClass": "general"})
-    made_key(client, {})
-    key = made_key(client, TAGS | {"Owner": "security"})
-    assert find(Aws(stack), pending("aws:kms/key:Key", "pii-1", tags={**TAGS, "__defaults": []}), set()) == key
-
-
-def test_a_key_of_the_state_is_not_taken_for_a_new_one(stack: Stack, client: Client) -> None:
-    key = made_key(client, TAGS)
-    assert find(Aws(stack), pending("aws:kms/key:Key", "pii-2", tags=TAGS), {key}) is None
-
-
-def test_a_key_that_is_to_be_deleted_is_not_taken_over(stack: Stack, client: Client) -> None:
-    client("kms").schedule_key_deletion(KeyId=made_key(client, TAGS))
-    assert find(Aws(stack), pending("aws:kms/key:Key", "pii-1", tags=TAGS), set()) is None
-
-
-def test_two_candidates_are_a_question_for_people(stack: Stack, client: Client) -> None:
-    keys = {made_key(client, TAGS), made_key(client, TAGS)}
-    with pytest.raises(OperationError, match="existingKeyIds") as caught:
-        find(Aws(stack), pending("aws:kms/key:Key", "pii-1", tags=TAGS), set())
-    assert all(key in caught.value.message for key in keys)
-
-
-def test_a_key_without_tags_is_never_guessed(stack: Stack) -> None:
-    with pytest.raises(OperationError, match="no tags"):
-        find(Aws(stack), pending("aws:kms/key:Key", "pii-1"), set())
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "operation"),
-    [
-        ("aws:kms/alias:Alias", "alias/parker-flight-pii-sandbox", "kms.create_alias"),
-        ("aws:iam/role:Role", "parker-flight-sandbox-role", "iam.create_role"),
-        ("aws:iam/user:User", "parker-flight-sandbox-functions", "iam.create_user"),
-        ("aws:cloudwatch/logGroup:LogGroup", "/parker-flight/sandbox/kms-operations", "logs.create_log_group"),
-    ],
-)
-def test_what_has_a_name_is_found_by_it(stack: Stack, client: Client, kind: str, name: str, operation: str) -> None:
-    arguments = {
-        "kms.create_alias": {"AliasName": name, "TargetKeyId": made_key(client, TAGS)},
-        "iam.create_role": {"RoleName": name, "AssumeRolePolicyDocument": "{}"},
-        "iam.create_user": {"UserName": name},
-        "logs.create_log_group": {"logGroupName": name},
-    }
-    aws = Aws(stack)
-    assert find(aws, pending(kind, "it", name=name), set()) is None
-    service, _, call = operation.partition(".")
-    getattr(client(service), call)(**arguments[operation])
-    assert find(aws, pending(kind, "it", name=name), set()) == name
-
-
-def test_every_type_that_aws_refuses_or_doubles_has_a_finder() -> None:
-    assert set(FINDERS) == {
-        "aws:kms/key:Key",
-        "aws:kms/alias:Alias",
-        "aws:iam/role:Role",
-        "aws:iam/user:User",
-        "aws:cloudwatch/logGroup:LogGroup",
-    }
-
-
 def test_an_import_keeps_parent_and_provider() -> None:
     key = pending("aws:kms/key:Key", "pii-1", tags=TAGS)
     parents = [Recorded(urn=COMPONENT, type="x"), Recorded(urn=PROVIDER, type="y", id="0a1b")]
     state = State(resources=parents, pending_operations=[Pending(resource=key, type="creating")])
-    wanted = import_file({key.urn: "1234"}, state)
+    wanted = import_file({key.urn: "1234"}, [key], state)
     (entry,) = wanted["resources"]
-    assert (entry["type"], entry["name"], entry["id"]) == ("aws:kms/key:Key", "pii-1", "1234")
+    assert (entry["type"], entry["logicalName"], entry["id"]) == ("aws:kms/key:Key", "pii-1", "1234")
     assert wanted["nameTable"][entry["parent"]] == COMPONENT
     assert wanted["nameTable"][entry["provider"]] == PROVIDER
 
 
-def recording_engine(tool: Callable[[str, str], Path], tmp_path: Path, deployment: dict[str, Any]) -> Path:
+def test_an_import_into_an_empty_state_brings_the_component_and_the_providers_version() -> None:
+    stack_urn = f"{PREFIX}pulumi:pulumi:Stack::parker-flight-sandbox"
+    component = Recorded(urn=COMPONENT, type="parkerflight:kms:EncryptionKey", parent=stack_urn)
+    keys = [pending("aws:kms/key:Key", name, tags=TAGS) for name in ("pii-1", "pii-2")]
+    wanted = import_file({key.urn: key.name for key in keys}, [component, *keys], State())
+    made = {entry["logicalName"]: entry for entry in wanted["resources"]}
+    assert wanted["nameTable"] == {}
+    assert len(wanted["resources"]) == len(made) == 3
+    assert made["pii"] == {
+        "type": "parkerflight:kms:EncryptionKey",
+        "name": made["pii"]["name"],
+        "logicalName": "pii",
+        "component": True,
+    }
+    for key in keys:
+        entry = made[key.name]
+        assert (entry["id"], entry["parent"], entry["version"]) == (key.name, made["pii"]["name"], "7.51.1")
+
+
+def recording_engine(
+    tool: Callable[[str, str], Path], tmp_path: Path, deployment: dict[str, Any], previewed: str = ""
+) -> Path:
+    """An engine with that state; `previewed`: what it does in a preview, its event log being "$log"."""
     (tmp_path / "export.json").write_text(json.dumps({"deployment": deployment}))
     tool(
         "pulumi",
-        f"""case $1 in
-stack) cat {tmp_path}/export.json ;;
-import) cp "$3" {tmp_path}/imported.json ;;
-esac
-echo "$*" >> {tmp_path}/calls""",
+        f"""echo "$*" >> {tmp_path}/calls
+case $1-$2 in
+stack-export) cat {tmp_path}/export.json ;;
+import-*) cp "$3" {tmp_path}/imported.json ;;
+preview-*) log=$3; {previewed or ":"} ;;
+esac""",
     )
     return tmp_path / "calls"
+
+
+def creates(resource: Recorded) -> str:
+    """The engine's event of a preview that would make it."""
+    new = resource.model_dump(include={"custom", "parent", "provider", "inputs"})
+    return json.dumps(
+        {"resourcePreEvent": {"metadata": {"op": "create", "urn": resource.urn, "type": resource.type, "new": new}}}
+    )
 
 
 def test_a_recovery_imports_then_forgets_the_open_creates(
@@ -142,7 +117,45 @@ def test_a_recovery_imports_then_forgets_the_open_creates(
     assert "--protect=false" in calls.read_text()
     assert "--clear-pending-creates" in calls.read_text()
     imported = json.loads((tmp_path / "imported.json").read_text())["resources"]
-    assert [(entry["name"], entry["id"]) for entry in imported] == [("pii-1", key)]
+    assert [(entry["logicalName"], entry["id"]) for entry in imported] == [("pii-1", key)]
+
+
+def test_what_a_dead_provider_left_is_taken_over_even_if_the_change_is_denied(
+    stack: Stack, client: Client, tool: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    key = made_key(client, TAGS)
+    (tmp_path / "events").write_text(
+        creates(Recorded(urn=COMPONENT, type="parkerflight:kms:EncryptionKey"))
+        + "\n"
+        + creates(pending("aws:kms/key:Key", "pii-1", tags=TAGS))
+        + "\n"
+        + creates(pending("aws:iam/role:Role", "role", name="not-there", tags=TAGS))
+        + "\n"
+        + json.dumps({"policyEvent": DENIAL})
+        + "\n"
+    )
+    calls = recording_engine(tool, tmp_path, {"resources": []}, f"cp {tmp_path}/events $log; exit 255")
+    assert take_over(stack) == 1
+    imported = json.loads((tmp_path / "imported.json").read_text())["resources"]
+    assert {entry["logicalName"]: entry.get("id") for entry in imported} == {"pii": None, "pii-1": key}
+    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["stack", "preview", "stack", "import"]
+
+
+def test_a_preview_that_fails_takes_nothing_over(
+    stack: Stack, client: Client, tool: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    made_key(client, TAGS)
+    (tmp_path / "events").write_text(
+        creates(pending("aws:kms/key:Key", "pii-1", tags=TAGS))
+        + "\n"
+        + json.dumps({"diagnosticEvent": {"message": "no such provider", "severity": "error"}})
+        + "\n"
+    )
+    calls = recording_engine(tool, tmp_path, {"resources": []}, f"cp {tmp_path}/events $log; exit 255")
+    with pytest.raises(OperationError, match="no such provider") as caught:
+        take_over(stack)
+    assert "./pf recover" in caught.value.cure
+    assert "import" not in calls.read_text()
 
 
 def test_a_stack_with_nothing_open_is_left_alone(

@@ -54,7 +54,7 @@ class Topic(Resource):
         return {
             "arn": id_,
             "contentBasedDeduplication": attributes.get("ContentBasedDeduplication") == "true",
-            "deliveryPolicy": attributes.get("DeliveryPolicy"),
+            "deliveryPolicy": attributes.get("DeliveryPolicy") or None,
             "displayName": attributes.get("DisplayName", ""),
             "fifoTopic": attributes.get("FifoTopic") == "true",
             "kmsMasterKeyId": attributes.get("KmsMasterKeyId", ""),

@@ -1,0 +1,57 @@
+"""The stack's state as the engine exports it, as far as a deployment and its recovery read it."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from operations.engine import Engine, StackMissingError
+
+
+class Recorded(BaseModel):
+    """A resource as the engine's state has it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    urn: str
+    type: str
+    custom: bool = False
+    id: str = ""
+    parent: str = ""
+    provider: str = ""
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.urn.rpartition("::")[2]
+
+
+class Pending(BaseModel):
+    """An operation that was begun."""
+
+    resource: Recorded
+    type: str
+
+
+class State(BaseModel):
+    """The part of `pulumi stack export` that a recovery reads."""
+
+    resources: list[Recorded] = Field(default_factory=list[Recorded])
+    pending_operations: list[Pending] = Field(default_factory=list[Pending])
+
+    @property
+    def all_ids(self) -> set[str]:
+        return {resource.id for resource in self.resources if resource.id}
+
+    def ids(self, kind: str) -> set[str]:
+        return {resource.id for resource in self.resources if resource.type == kind}
+
+
+def read_state(engine: Engine) -> State:
+    """Empty where the stack isn't there yet."""
+    try:
+        exported = json.loads(engine.read("stack", "export"))
+    except StackMissingError:
+        return State()
+    return State.model_validate(exported.get("deployment") or {})
