@@ -26,8 +26,9 @@ from operations.supabase import ManagementApi
 from releases.versions import Version
 
 UP = ("up", "--yes", "--suppress-outputs")
-# A new access key and newly switched functions take a moment everywhere.
-SETTLE_SECONDS = 12.0
+# Newly switched functions take a moment everywhere, and a new access key takes longer.
+SETTLE_SECONDS = 5.0
+KEY_SECONDS = 12.0
 SETTLE_INTERVAL_SECONDS = 0.5
 
 
@@ -43,14 +44,18 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
         journal.saw(log)
 
 
-def hand_over(stack: Stack, state: Recorded) -> None:
-    """What the functions read from their environment: the access key, and settings that were changed by hand."""
-    if access_key.ensure(stack):
+def hand_over(stack: Stack, state: Recorded) -> float:
+    """What the functions read from their environment: the access key, and settings that were changed by hand.
+
+    Returns how many seconds it may take until it is everywhere.
+    """
+    if made := access_key.ensure(stack):
         say("the functions have a new access key")
     supabase = ManagementApi(stack)
     if changed := Deployed.of(state).changed_settings(supabase.secrets()):
         supabase.set_secrets(changed)
         say(f"changed beside Pulumi: {', '.join(changed)}; set again")
+    return KEY_SECONDS if made else SETTLE_SECONDS
 
 
 def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
@@ -87,7 +92,7 @@ def put_back(engine: Engine, journal: Journal, moved: Sequence[str]) -> None:
     update(engine, journal)
 
 
-def settle(stack: Stack, release: str, seconds: float = SETTLE_SECONDS) -> HealthReport:
+def settle(stack: Stack, release: str, seconds: float) -> HealthReport:
     """The health and the round trips once they are good, or as they are when the time is over."""
     deadline = time.monotonic() + seconds
     report = _asked(stack, release)

@@ -182,9 +182,9 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
         _updated(plan, stack, engine, journal, state, arguments)
         _note(plan, journal)
     with journal.step("handing settings and access key over"):
-        hand_over(stack, read_state(engine))
+        seconds = hand_over(stack, read_state(engine))
     with journal.step("verifying"):
-        report = settle(stack, stack.release.digest)
+        report = settle(stack, stack.release.digest, seconds)
         journal.asked(report)
     journal.verified = report.status is Status.HEALTHY
     why = "" if journal.verified else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"

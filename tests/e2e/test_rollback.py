@@ -1,0 +1,166 @@
+"""A version comes back: by itself when a deployment doesn't stand, by one command when a person wants it to."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+
+pytestmark = pytest.mark.rows("K6", "K8", "E2", "D5", "D6")
+
+ANSWER = "return Response.json({ ciphertext, keyAlias: alias, purpose });"
+BODY = {"purpose": "general-data", "plaintext": "hello"}
+
+
+@pytest.fixture
+def handler(checkout: Checkout) -> Iterator[Path]:
+    """What encrypt-data answers, put back and deployed again after the test, with nothing in quarantine."""
+    file = checkout.root / "supabase/functions/encrypt-data/handler.ts"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+    checkout.pf("deploy")
+
+
+def answering(handler: Path, note: str, ciphertext: str = "ciphertext") -> None:
+    text = handler.read_text()
+    first, _, rest = text.partition("return Response.json({ ciphertext")
+    line = f'return Response.json({{ ciphertext: {ciphertext}, note: "{note}", keyAlias: alias, purpose }});'
+    handler.write_text(first + line + rest.partition(");")[2])
+
+
+def note_of(checkout: Checkout) -> str:
+    return checkout.call("encrypt-data", BODY, checkout.token("authenticated")).json().get("note", "")
+
+
+def store(checkout: Checkout) -> Path:
+    return checkout.state / "sandbox/pulumi/.parker-flight/parker-flight/sandbox"
+
+
+def live(checkout: Checkout) -> int:
+    return int((store(checkout) / "latest.json").read_text())
+
+
+def report(checkout: Checkout, which: str = "latest") -> dict[str, Any]:
+    return json.loads(checkout.pf("report", which, "--json").stdout)
+
+
+def key_ids(checkout: Checkout) -> set[str]:
+    return {key["KeyId"] for key in checkout.aws("kms").list_keys()["Keys"]}
+
+
+def writes(checkout: Checkout) -> list[tuple[str, str]]:
+    """To the Management API; calls of the functions change nothing."""
+    sent = checkout.supabase_requests()
+    return [(method, path) for method, path in sent if method != "GET" and "/functions/v1/" not in path]
+
+
+@pytest.mark.rows("D2", "D3", "C3", "E3")
+def test_a_function_that_answers_wrongly_is_taken_back_by_itself(checkout: Checkout, handler: Path) -> None:
+    checkout.pf("deploy")
+    before = live(checkout)
+    answering(handler, "wrong", ciphertext='"not encrypted"')
+    deployed = checkout.pf("deploy", "--message", "answers wrongly", check=False)
+    assert deployed.returncode == 4
+    assert f"version {before} has been brought back" in deployed.stderr
+    assert note_of(checkout) == ""
+    back, said = (one["report"] for one in json.loads(checkout.pf("report", "--json").stdout)[:2])
+    assert (said["kind"], said["result"], said["message"]) == ("deployment", "rolled back", "answers wrongly")
+    assert "round trip general-data" in said["why"]
+    assert (back["kind"], back["target"], back["verified"]) == ("rollback", before, True)
+
+    refused = checkout.pulumi("preview", "--non-interactive", check=False)
+    assert refused.returncode != 0
+    assert f"./pf unblock {said['version']}" in refused.stdout + refused.stderr
+
+
+@pytest.mark.rows("E4", "O3")
+def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, handler: Path) -> None:
+    checkout.pf("deploy")
+    first, keys = live(checkout), key_ids(checkout)
+    for note in ("B", "C"):
+        answering(handler, note)
+        checkout.pf("deploy")
+    assert note_of(checkout) == "C"
+    left = live(checkout)
+
+    state = checkout.state / "sandbox/pulumi/.pulumi/stacks/parker-flight/sandbox.json"
+    content, sent = state.read_bytes(), writes(checkout)
+    plan = checkout.pf("rollback", "--version", str(first), "--reason", "a drill", "--dry-run").stdout
+    assert f"from version {left} back to version {first}" in plan
+    assert "encrypt-data" in plan
+    assert (state.read_bytes(), writes(checkout), note_of(checkout)) == (content, sent, "C")
+
+    checkout.pf("rollback", "--version", str(first), "--reason", "C is wrong")
+    assert note_of(checkout) == ""
+    assert live(checkout) == left + 1
+    assert key_ids(checkout) == keys
+    again = checkout.pf("deploy", check=False)
+    assert again.returncode != 0
+    assert f"./pf unblock {left}" in again.stderr
+    assert note_of(checkout) == ""
+
+    checkout.pf("unblock", str(left), "--reason", "a test")
+    checkout.pf("deploy")
+    assert note_of(checkout) == "C"
+    checkout.pf("rollback", "--version", str(left + 1), "--reason", "to what a rollback had made")
+    assert note_of(checkout) == ""
+    checkout.pf("unblock", str(left), "--reason", "the other tests")
+    answering(handler, "")
+    handler.write_text(handler.read_text().replace(' note: "",', "").replace("ciphertext: ciphertext", "ciphertext"))
+    checkout.pulumi("preview", "--expect-no-changes", "--non-interactive")
+
+
+def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout: Checkout, handler: Path) -> None:
+    checkout.pf("deploy")
+    answering(handler, "B")
+    checkout.pf("deploy")
+    refused = checkout.pf("rollback", "--emergency", "--reason", "it burns", check=False)
+    assert refused.returncode == 3
+    assert "pf incident open" in refused.stderr
+    program, settings = checkout.root / "__main__.py", checkout.root / "Pulumi.sandbox.yaml"
+    before = program.read_text(), settings.read_text()
+    program.write_text("import nothing_of_that_name\n")
+    settings.write_text("config: [\n")
+    try:
+        key = str(checkout.state / "sandbox/people/incident-commander")
+        checkout.pf("rollback", "--emergency", "--reason", "it burns", "--key", key)
+    finally:
+        program.write_text(before[0])
+        settings.write_text(before[1])
+    assert note_of(checkout) == ""
+    said = report(checkout)
+    assert said["verified"]
+    assert [one["row"] for one in said["benchmarks"]] == ["P5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--version", "999", "--reason", "x"), "there is no version 999"),
+        (("--target", "0123456789abcdef", "--reason", "x"), "no version was made from the commit"),
+        (("--target", "0123", "--reason", "x"), "too short for a commit"),
+        (("--version", "1"), "the reason is empty"),
+        (("--version", "1", "--reason", "two\nlines"), "more than one line"),
+        (("--version", "1", "--reason", "x" * 10_000), "10000 characters"),
+        (("--reason", "x", "--wait", "soon"), "'soon' is no time"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_changes_nothing(
+    checkout: Checkout, arguments: tuple[str, ...], message: str
+) -> None:
+    before, sent = live(checkout), writes(checkout)
+    refused = checkout.pf("rollback", *arguments, check=False)
+    assert refused.returncode in (3, 64)
+    assert message in refused.stderr
+    assert (live(checkout), writes(checkout)) == (before, sent)
+
+
+def test_a_rollback_to_what_stands_is_refused(checkout: Checkout) -> None:
+    checkout.pf("deploy")
+    refused = checkout.pf("rollback", "--version", str(live(checkout)), "--reason", "x", check=False)
+    assert refused.returncode == 3
+    assert "is what stands already" in refused.stderr
