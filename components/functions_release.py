@@ -14,6 +14,7 @@ transaction: a release that went live in part is an error.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,11 @@ DEFAULT_API_URL = "https://api.supabase.com"
 API_SECONDS = 20
 CLI_SECONDS = 180  # bundling on Supabase's side takes its time
 LOAD_SECONDS = 120  # the first time, it downloads the npm packages
+
+# The API allows few calls, and only the CLI knows its own: it tells of each when it debugs.
+CALLS = "Management API calls: "
+_CALL = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d HTTP [A-Z]+: .*\n?", re.MULTILINE)
+_DEBUG = re.compile(r"^(Loading profile|Using access token|Using profile:|Supabase CLI \d).*\n?", re.MULTILINE)
 
 
 class ReleaseError(Exception):
@@ -73,6 +79,7 @@ class Supabase:
 
     def __init__(self, project_ref: str, environment: Mapping[str, str]) -> None:
         self.project_ref = project_ref
+        self.calls = 0
         self.environment = {**environment, "NO_COLOR": "1", "DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1"}
         self.token = environment.get("SUPABASE_ACCESS_TOKEN", "")
         self.api_url = environment.get("SUPABASE_API_URL") or DEFAULT_API_URL
@@ -99,6 +106,7 @@ class Supabase:
         self._call("DELETE", "secrets", [RELEASE_SETTING])
 
     def _call(self, method: str, what: str, body: object = None) -> bytes:
+        self.calls += 1
         url = f"{self.api_url}/v1/projects/{self.project_ref}/{what}"
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
@@ -115,10 +123,14 @@ class Supabase:
 
     def run(self, *arguments: str) -> None:
         """Run the CLI; its talk goes to standard error as it comes, and its end into the error if it fails."""
-        process = _run([self.cli, *arguments, f"--remote={self.project_ref}", "--yes"], self.environment, CLI_SECONDS)
+        command = [self.cli, *arguments, f"--remote={self.project_ref}", "--yes", "--debug"]
+        process = _run(command, self.environment, CLI_SECONDS)
+        said, calls = _CALL.subn("", process.stdout)
+        self.calls += calls
+        said = _DEBUG.sub("", said)
         if process.returncode:
-            raise ReleaseError(f"`supabase {arguments[0]} {arguments[1]}` failed:\n{_tail(process.stdout)}")
-        sys.stderr.write(process.stdout)
+            raise ReleaseError(f"`supabase {arguments[0]} {arguments[1]}` failed:\n{_tail(said)}")
+        sys.stderr.write(said)
 
 
 def _run(
@@ -310,6 +322,13 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, A
     if not project_ref or not arguments:
         raise ReleaseError("this is run by `pulumi up`: see `pf deploy`")
     supabase = Supabase(project_ref, environment)
+    try:
+        return _done(arguments, environment, supabase)
+    finally:
+        sys.stderr.write(f"{CALLS}{supabase.calls}\n")
+
+
+def _done(arguments: Sequence[str], environment: Mapping[str, str], supabase: Supabase) -> dict[str, Any]:
     match arguments:
         case ["deploy"]:
             return _deploy(environment, supabase)

@@ -82,6 +82,11 @@ class Commits:
         changed = ["status", "--porcelain", "--untracked-files=all", "--", ".", STATEMENTS]
         return bool(self.head()) and bool(self._git(*changed).stdout.strip())
 
+    def is_pushed(self) -> bool:
+        """Whether some branch of a remote has this commit."""
+        head = self.head()
+        return bool(head) and bool(self._git("branch", "--remotes", "--contains", head).stdout.strip())
+
     def has(self, branch: str, commit: str) -> bool:
         """Whether the branch contains the commit.
 

@@ -139,6 +139,15 @@ class Verdict:
     since: datetime | None = None  # when what allows the surface was first used
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What allowed an update, as the policy pack leaves it for the operations tool's report."""
+
+    kind: str
+    statement: str
+    used: tuple[Signature, ...]
+
+
 def decide(change: Change, known: Known) -> Verdict:
     verdict = _decide(change, known)
     return verdict if verdict.allowed else replace(verdict, problems=(*verdict.problems, *known.damaged))

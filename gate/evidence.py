@@ -13,9 +13,10 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import rfc8785
+from pydantic import TypeAdapter, ValidationError
 
 from gate.commits import APPROVALS, Commits, GitError, ReleaseCommits
-from gate.decision import Change, Identity, Known, Signed
+from gate.decision import Change, Decision, Identity, Known, Signed, Verdict
 from gate.folder import Filed, Folder
 from gate.hours import DAYS, BusinessHours
 from gate.receipt import ReceiptError, content_digest
@@ -166,6 +167,26 @@ class Gate:
     @property
     def receipt(self) -> Path:
         return self.runtime_folder / "preview.json"
+
+    @property
+    def _decision(self) -> Path:
+        return self.runtime_folder / "decision.json"
+
+    def leave(self, verdict: Verdict) -> None:
+        """What allowed this update, for the report of whoever runs it."""
+        decision = Decision(kind=verdict.kind, statement=verdict.statement, used=verdict.used)
+        self._decision.parent.mkdir(parents=True, exist_ok=True)
+        self._decision.write_bytes(TypeAdapter(Decision).dump_json(decision))
+
+    def decision(self) -> Decision | None:
+        """What was left since `forget_decision`; None where nothing was, or by a pack of another version."""
+        try:
+            return TypeAdapter(Decision).validate_json(self._decision.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def forget_decision(self) -> None:
+        self._decision.unlink(missing_ok=True)
 
     def deployed(self, state: State) -> Surface:
         """The surface that is deployed; a state knows nothing of the gate's settings, its record does.

@@ -36,12 +36,15 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
     """Run the engine's update; what it did goes into the journal, also when it fails."""
     with tempfile.TemporaryDirectory(prefix="pf-update-") as folder:
         log = Path(folder) / "events"
+        gate = gate_of(engine.stack)
+        gate.forget_decision()  # one from before would be taken for this update's
         try:
             engine.change(*UP, LOG_FLAG, str(log), *arguments, started=started)
         except EngineError as error:
             journal.saw(log, changed=error.code is not ExitCode.REFUSED)
             raise
         journal.saw(log)
+        journal.decision = gate.decision()
 
 
 def hand_over(stack: Stack, state: Recorded) -> float:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
 from gate.evidence import EMERGENCY
 from operations.applying import (
@@ -15,7 +16,7 @@ from operations.applying import (
     state_of,
     update,
 )
-from operations.conduct import WATCHING, conducted
+from operations.conduct import WATCHING, conducted, line
 from operations.engine import Engine, EngineError
 from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
@@ -49,6 +50,11 @@ class Request:
     watch_seconds: float = 0
     wait_seconds: float = 0
 
+    def checked(self) -> Self:
+        """Raises: OperationError for a reason that is missing, or for one that no history can show."""
+        reason = line(self.reason, "reason") if self.reason or self.hotfix or self.emergency else ""
+        return replace(self, reason=reason, message=line(self.message, "message") if self.message else "")
+
     @property
     def kind(self) -> str:
         return "emergency" if self.emergency else "hotfix" if self.hotfix else "deployment"
@@ -68,6 +74,7 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
 
     Raises: OperationError; what has been done by then is said, and stands in the report.
     """
+    request = request.checked()
     store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
     journal = Journal(
         kind=Kind.DEPLOYMENT,

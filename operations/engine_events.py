@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from components.functions_release import CALLS
 from gate.surface import FUNCTIONS_RELEASE, TRIGGER
 from operations.errors import ExitCode, OperationError
 from operations.state import Recorded
@@ -21,6 +22,7 @@ DEFAULT_PROVIDER = re.compile(r"::pulumi:providers:[\w-]+::default(_[\w.-]+)?$")
 # The two halves of a replacement, which has a step of its own, and what changes nothing.
 NO_STEPS = frozenset({"same", "read", "refresh", "create-replacement", "delete-replaced", "discard-replaced"})
 COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
+API_CALLS = re.compile(rf"^{CALLS}(\d+)", re.MULTILINE)
 FAILED = "preview failed"  # said after whatever made it fail
 
 
@@ -123,6 +125,7 @@ class Events:
     violations: Sequence[Violation] = ()
     checked: frozenset[str] = frozenset()  # policies that looked at something
     diagnostics: Sequence[Diagnostic] = field(default=())
+    api_calls: int = 0  # of the Management API, by the commands
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -180,6 +183,12 @@ def _events(found: Sequence[_Event]) -> Events:
             for one in (event.diagnostic for event in found)
             if one and not one.ephemeral and one.severity in ("error", "warning") and one.message.strip() != FAILED
         ],
+        api_calls=sum(
+            int(count)
+            for event in found
+            if event.diagnostic and not event.diagnostic.ephemeral
+            for count in API_CALLS.findall(event.diagnostic.message)
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from gate.decision import Decision
 from gate.store import Store
 from operations.engine import InterruptedEngineError
 from operations.engine_events import read_events
@@ -22,8 +23,10 @@ from operations.errors import OperationError
 from operations.health import HealthReport
 from operations.processes import is_program
 from operations.releases import reading
+from operations.supabase import CALLS
 from releases.versions import Operation, who
 from reports.models import (
+    ApiCalls,
     Approval,
     Benchmark,
     Check,
@@ -92,7 +95,6 @@ class Journal:
     target: int | None = None
     version_before: int | None = None
     version: int | None = None
-    change: str = ""
     commit: str = ""
     verified: bool = False
     result: Result = Result.SUCCEEDED
@@ -101,18 +103,20 @@ class Journal:
     doing: str = "beginning"
     left: str = "nothing has been changed"
     steps: list[Step] = field(default_factory=list[Step])
-    approvals: list[Approval] = field(default_factory=list[Approval])
     resources: list[ResourceChange] = field(default_factory=list[ResourceChange])
     functions: list[FunctionChange] = field(default_factory=list[FunctionChange])
     checks: list[Check] = field(default_factory=list[Check])
     before: list[Measurement] = field(default_factory=list[Measurement])
     after: list[Measurement] = field(default_factory=list[Measurement])
     errors: list[str] = field(default_factory=list[str])
+    api_calls: int = 0  # of the Management API, by what the engine ran
+    decision: Decision | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
         self.id = report_id(self.started_at)
         self._start = time.monotonic()
+        self._calls = CALLS.count
         self.who = who(os.environ)
 
     def operation(self, kind: str) -> Operation:
@@ -164,6 +168,7 @@ class Journal:
         """What the engine did, by its event log; `changed`: it came further than its preview."""
         events = read_events(log)
         self.errors += [one.message for one in events.errors]
+        self.api_calls += events.api_calls
         if changed:
             steps = {one.urn: ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps}
             changes = {o.name: FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions}
@@ -191,14 +196,14 @@ class Journal:
             commit=self.commit,
             message=self.message,
             reason=self.reason,
-            change=self.change,
+            change=self.decision.kind if self.decision else "",
             version_before=self.version_before,
             version=self.version,
             target=self.target,
             result=self.result,
             verified=self.verified,
             why=self.why,
-            approvals=self.approvals,
+            approvals=_approvals(self.decision),
             steps=self.steps,
             resources=self.resources,
             functions=self.functions,
@@ -206,8 +211,17 @@ class Journal:
             before=self.before,
             after=self.after,
             benchmarks=_benchmarks(self.benchmark, self.steps) if self.result is Result.SUCCEEDED else [],
+            api_calls=ApiCalls(
+                count=self.api_calls + CALLS.count - self._calls, limit_per_minute=CALLS.limit_per_minute
+            ),
             errors=self.errors,
         )
+
+
+def _approvals(decision: Decision | None) -> list[Approval]:
+    if decision is None:
+        return []
+    return [Approval(statement=decision.statement, role=one.role, by=one.principal) for one in decision.used]
 
 
 def _benchmarks(row: str, steps: Sequence[Step]) -> list[Benchmark]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from components.function_source import FUNCTIONS, LOCK_CHANGES
+from gate.commits import Commits, GitError
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
@@ -95,6 +96,25 @@ def _content(root: Path, stack: str) -> dict[str, object]:
         return {}
 
 
+def tree(stack: Stack) -> None:
+    """A stack with a protected branch is deployed from a commit that others can see (a hotfix branch's, too)."""
+    if not stack.settings.protected_branch:
+        return
+    commits = Commits(folder=stack.root)
+    try:
+        head, dirty, pushed = commits.head(), commits.is_dirty(), commits.is_pushed()
+    except GitError as error:
+        raise OperationError(str(error)) from error
+    if not head:
+        raise OperationError(
+            f"{stack.root} is no git repository: {stack.name} is deployed from a commit", "git clone it"
+        )
+    if dirty:
+        raise OperationError(f"there are uncommitted changes, and {stack.name} is deployed from a commit", "git status")
+    if not pushed:
+        raise OperationError(f"the commit {head[:12]} is on no branch of a remote", "git push -u origin HEAD")
+
+
 def account(stack: Stack) -> None:
     from operations.aws import Aws, AwsError, explained
 
@@ -152,6 +172,7 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
     passphrase(stack)
     questions: Sequence[Callable[[], object]] = (
         lambda: alone(stack),
+        lambda: tree(stack),
         engine.refuse_while_locked,
         lambda: account(stack),
         lambda: project(stack),

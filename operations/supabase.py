@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -68,6 +69,17 @@ def http_client(seconds: float) -> httpx.Client:
         ) from None
 
 
+@dataclass
+class Calls:
+    """How many calls this process has sent, and how many a minute the API says that it allows."""
+
+    count: int = 0
+    limit_per_minute: int | None = None
+
+
+CALLS = Calls()
+
+
 class ManagementApi:
     """One project. Each method is one call: the API allows few."""
 
@@ -112,6 +124,7 @@ class ManagementApi:
         self._call("DELETE", "/secrets", json=list(names))
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        CALLS.count += 1
         try:
             answer = self._client.request(
                 method, f"{self._project}{path}", headers=self._headers, timeout=self._seconds, **arguments
@@ -122,6 +135,8 @@ class ManagementApi:
                 self._stack.start_hint or "Is SUPABASE_API_URL right? See status.supabase.com.",
                 ExitCode.FAILED,
             ) from error
+        if (limit := answer.headers.get("x-ratelimit-limit", "")).isdigit():
+            CALLS.limit_per_minute = int(limit)
         if answer.is_success:
             return answer
         reference = self._stack.settings.supabase_project_ref

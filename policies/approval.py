@@ -158,6 +158,7 @@ class ApprovalGate:
                 )
                 self._state, self._receipt = state, receipt
                 self._verdict = self._judge(receipt, deployed)
+                self._gate.leave(self._verdict)
         except Denied as denied:
             self._refusal = str(denied)
             raise

@@ -129,7 +129,7 @@ def test_a_first_deployment_loads_then_switches_all_functions_in_one_call(world:
     left = world.run("deploy")
     assert world.calls() == [
         ["deno", "install", "--quiet", "--frozen", "--entrypoint", "one/index.ts", "two/index.ts"],
-        ["supabase", "functions", "deploy", "one", "two", "--use-api", f"--remote={REF}", "--yes"],
+        ["supabase", "functions", "deploy", "one", "two", "--use-api", f"--remote={REF}", "--yes", "--debug"],
     ]
     release = read_release(world.folder)
     assert left == {
@@ -188,7 +188,7 @@ def test_a_removed_function_is_really_deleted_after_the_others_serve(world: Worl
     (world.folder / "supabase/functions/two").rmdir()
     world.plan(supabase_functions_delete={"gone": ["two"]})
     now = world.run("deploy", left=left)
-    assert world.calls() == [["supabase", "functions", "delete", "two", f"--remote={REF}", "--yes"]]
+    assert world.calls() == [["supabase", "functions", "delete", "two", f"--remote={REF}", "--yes", "--debug"]]
     assert set(now["functions"]) == {"one"}
 
 
@@ -329,7 +329,7 @@ def test_what_is_missing_is_named(world: World, variable: str, value: str, said:
 def test_settings_are_set_in_one_call_and_those_that_went_are_unset(world: World) -> None:
     left = world.run("set", "PF_B", "PF_A", left={"names": ["PF_A", "PF_OLD"]}, PF_A="1", PF_B="2")
     assert left == {"names": ["PF_A", "PF_B"]}
-    assert [call[1:-2] for call in world.calls()] == [
+    assert [call[1:-3] for call in world.calls()] == [
         ["secrets", "set", "PF_A=1", "PF_B=2"],
         ["secrets", "unset", "PF_OLD"],
     ]
@@ -367,7 +367,8 @@ def test_the_token_is_on_no_command_line_and_in_no_state(world: World) -> None:
 def test_standard_output_is_the_state_or_the_error_and_there_is_no_traceback(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.plan(supabase_functions_deploy={"live": DEPLOYED, "says": "Deployed Functions"})
+    debugging = "Supabase CLI 3.1.0\n2026/11/25 01:39:06 HTTP PUT: http://127.0.0.1/v1/projects\nDeployed Functions"
+    world.plan(supabase_functions_deploy={"live": DEPLOYED, "says": debugging})
     for name, value in {**world.environment, "PF_RELEASE": read_release(world.folder).digest}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
@@ -376,8 +377,12 @@ def test_standard_output_is_the_state_or_the_error_and_there_is_no_traceback(
     said = capsys.readouterr()
     assert set(json.loads(said.out)) == {"functions", "release"}
     assert "Deployed Functions" in said.err
+    assert "HTTP" not in said.err
+    assert "Supabase CLI" not in said.err
+    # The CLI's one, and ours: two listings, and the release's name.
+    assert "Management API calls: 4\n" in said.err
     monkeypatch.setenv("PF_RELEASE", "another")
     assert functions_release.main() == 1
     said = capsys.readouterr()
     assert said.out.startswith("error: the functions' source changed")
-    assert said.err == ""  # the engine would say it twice
+    assert said.err == "Management API calls: 0\n"  # the engine would say the error twice

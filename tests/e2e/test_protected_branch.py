@@ -79,17 +79,35 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
 
     change(protected, "X")
     assert "that is a hotfix" in denial(protected)  # uncommitted
+    refused = protected.pf("deploy", check=False)
+    assert "uncommitted changes" in refused.stderr
     commit(protected, "a hotfix", push=False)
     message = denial(protected)
     assert "devops-lead: devops-lead@example.com" in message
     sign(protected, "devops-lead", "--hotfix")
-    protected.pf("deploy")
+    refused = protected.pf("deploy", check=False)
+    assert "git push -u origin HEAD" in refused.stderr
+    protected.run("git", "push", "-q", "origin", "HEAD:refs/heads/hotfix-x")
+    refused = protected.pf("deploy", "--hotfix", check=False)
+    assert "the reason is empty" in refused.stderr
+    protected.pf("deploy", "--hotfix", "--reason", "X is on fire")
+    said = json.loads(protected.pf("report", "latest", "--json").stdout)
+    assert said["change"] == "hotfix"
+    assert [(one["role"], one["by"]) for one in said["approvals"]] == [("devops-lead", "devops-lead@example.com")]
+    assert 0 < said["api_calls"]["count"] < said["api_calls"]["limit_per_minute"]
 
     change(protected, "Y")
     commit(protected, "another one", push=False)
     message = denial(protected)
     assert "is for the release" in message
     protected.run("git", "reset", "-q", "--hard", "origin/main")
+
+    # The release before it is on the protected branch, as its files prove; the hotfix comes back by its own approval.
+    before = json.loads(protected.pf("report", "latest", "--json").stdout)["version_before"]
+    protected.pf("rollback", "--version", str(before), "--reason", "the hotfix made it worse")
+    protected.pf("unblock", str(before + 1), "--reason", "it didn't")
+    protected.pf("rollback", "--version", str(before + 1), "--reason", "it was right after all")
+    protected.pf("rollback", "--reason", "leave it as it was")
 
 
 def test_signers_that_the_change_brings_along_do_not_count(protected: Checkout) -> None:

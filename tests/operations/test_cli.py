@@ -212,6 +212,17 @@ def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
     (root / "supabase/functions").mkdir(parents=True)
     reference = content["config"]["parker-flight:supabaseProjectRef"]
     httpserver.expect_request(f"/v1/projects/{reference}").respond_with_json({"status": "ACTIVE_HEALTHY"})
+    refused = doctor()
+    assert "is no git repository" in refused.stderr
+    git = ["git", "-C", str(root), "-c", "user.name=Dev", "-c", "user.email=dev@example.com"]
+    (root / ".gitignore").write_text("/.state\n/.venv\n__pycache__\n")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "production"]):
+        subprocess.run([*git, *command], check=True)
+    assert "git push -u origin HEAD" in doctor().stderr
+    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
+    (root / "new.py").touch()
+    assert "uncommitted changes" in doctor().stderr
+    (root / "new.py").unlink()
     passed = doctor()
     assert passed.returncode == 0, passed.stderr
     assert "production can be deployed" in passed.stderr
