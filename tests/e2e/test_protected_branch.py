@@ -101,12 +101,14 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
     message = denial(protected)
     assert "is for the release" in message
     protected.run("git", "reset", "-q", "--hard", "origin/main")
+    protected.run("git", "checkout", "-q", "ORIG_HEAD", "--", "approvals/sandbox")
 
     # The release before it is on the protected branch, as its files prove; the hotfix comes back by its own approval.
     before = json.loads(protected.pf("report", "latest", "--json").stdout)["version_before"]
     protected.pf("rollback", "--version", str(before), "--reason", "the hotfix made it worse")
     protected.pf("unblock", str(before + 1), "--reason", "it didn't")
     protected.pf("rollback", "--version", str(before + 1), "--reason", "it was right after all")
+    protected.pf("unblock", str(before + 2), "--reason", "the other tests")
     protected.pf("rollback", "--reason", "leave it as it was")
 
 
