@@ -65,7 +65,7 @@ def conducted(journal: Journal, stack: Stack) -> Generator[None]:
 
 def finish(report: OperationReport, stack: Stack) -> None:
     """Write the report, and tell those who listen how it ended."""
-    problem = notify(stack, _ended(report), report.why or report.reason or report.message, _facts(report))
+    problem = notify(stack, _ended(report), _what_came(report), _facts(report))
     report = report.model_copy(update={"errors": [*report.errors, *filter(None, [problem])]})
     try:
         say(f"report: {report_store(stack).write(report)}")
@@ -78,7 +78,8 @@ def _started(journal: Journal) -> Event:
 
 
 def _what(journal: Journal) -> str:
-    return f"by {journal.who}: {journal.reason or journal.message or 'no reason given'}"
+    said = journal.reason or journal.message
+    return f"by {journal.who}{said and f': {said}'}"
 
 
 def _ended(report: OperationReport) -> Event:
@@ -88,6 +89,12 @@ def _ended(report: OperationReport) -> Event:
         Result.SUCCEEDED: Event.DEPLOYMENT_SUCCEEDED,
         Result.ROLLED_BACK: Event.DEPLOYMENT_ROLLED_BACK,
     }.get(report.result, Event.DEPLOYMENT_FAILED)
+
+
+def _what_came(report: OperationReport) -> str:
+    version = f"version {report.version}" if report.version else "no new version"
+    said = report.why or report.reason or report.message
+    return f"{version} by {report.who}{said and f': {said}'}"
 
 
 def _facts(report: OperationReport) -> dict[str, object]:

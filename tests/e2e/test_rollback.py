@@ -1,7 +1,9 @@
 """A version comes back: by itself when a deployment doesn't stand, by one command when a person wants it to."""
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,27 @@ def test_a_function_that_answers_wrongly_is_taken_back_by_itself(checkout: Check
     refused = checkout.pulumi("preview", "--non-interactive", check=False)
     assert refused.returncode != 0
     assert f"./pf unblock {said['version']}" in refused.stdout + refused.stderr
+
+
+@pytest.mark.rows("D3", "L6", "M8")
+def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
+    checkout: Checkout, handler: Path
+) -> None:
+    checkout.pf("deploy")
+    before = live(checkout)
+    fails_from = int(time.time() * 1000) + 12_000
+    text = handler.read_text()
+    handler.write_text(f"setTimeout(() => Deno.exit(1), Math.max(0, {fails_from} - Date.now()));\n{text}")
+    deployed = checkout.pf("deploy", "--watch", "30s", "--reason", "a fault", check=False)
+    assert deployed.returncode == 4, deployed.stderr
+    back, said = (one["report"] for one in json.loads(checkout.pf("report", "--json").stdout)[:2])
+    assert "the watch saw it fail" in said["why"]
+    assert (said["result"], said["verified"]) == ("rolled back", False)
+    assert (back["target"], back["verified"]) == (before, True)
+    recovered = datetime.fromisoformat(back["ended_at"]).timestamp() * 1000
+    assert recovered - fails_from < 10 * 60 * 1000
+    subjects = [one["subject"] for one in json.loads(checkout.pf("sandbox", "inbox", "--json").stdout)]
+    assert any("deployment rolled back" in one for one in subjects)
 
 
 @pytest.mark.rows("E4", "O3")
