@@ -22,7 +22,7 @@ from gate.evidence import CHECKOUT, COMMIT
 from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
 from gate.store import StoreError, of_backend
-from operations.environment import ROOT, load
+from operations.environment import ROOT, RUNS_THE_ENGINE, load
 from operations.errors import ExitCode, OperationError
 from operations.locks import PROJECT
 from operations.output import say
@@ -157,7 +157,7 @@ def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[
 def at_hand(name: str) -> Generator[Stack]:
     """The stack as its live version says it is, since this checkout may be what is broken; by the checkout if need be.
 
-    Whatever its environment lacks: who asks a part finds out what it needs.
+    Of its environment only the backend is needed: who asks a part finds out what that needs.
 
     Raises: OperationError.
     """
@@ -166,10 +166,10 @@ def at_hand(name: str) -> Generator[Stack]:
             store = ReleaseStore.of_environment(name)
             with reading():
                 live = store.versions.latest()
-            stack = opened.enter_context(unpacked(store, live, live, ())) if live else None
+            stack = opened.enter_context(unpacked(store, live, live, RUNS_THE_ENGINE)) if live else None
         except OperationError:
             stack = None
-        yield stack or Stack.load(name, needs=())
+        yield stack or Stack.load(name, needs=RUNS_THE_ENGINE)
 
 
 def setting_differences(store: ReleaseStore, before: Version, after: Version) -> dict[str, tuple[str, str]]:
