@@ -485,6 +485,41 @@ def report(
             show_report(found)
 
 
+diagnosis = typer.Typer(
+    help="Why something doesn't work, and what to type next. Changes nothing.",
+    short_help="Why a rollback fails, and what to type next.",
+    **_PLAIN,
+)
+app.add_typer(diagnosis, name="diagnose")
+
+
+@diagnosis.command(
+    "rollback",
+    epilog="Exit codes: 0 nothing is wrong; 1 something is, and a rollback can mend it once what stands in its way is "
+    "gone; 2 a rollback could not be done now; 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def diagnose_rollback(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Say in what state things are, and in the last line which command to type next. Changes nothing.
+
+    Asks for credentials, locks, operations at work or killed, what an update left open, the live version, whether
+    state and functions are as it left them, and which version a rollback would go to. Needs no program that works.
+
+    Example: pf diagnose rollback --stack production
+    """
+    with _verb():
+        from operations.diagnose import diagnose
+        from operations.stack import default_stack
+
+        found = diagnose(stack or default_stack())
+        if as_json:
+            print(found.model_dump_json(indent=2, ensure_ascii=True))
+        else:
+            from operations.diagnose_text import show_diagnosis
+
+            show_diagnosis(found)
+        _end(found.code)
+
+
 incident = typer.Typer(
     help="An emergency: the incident commander's word takes the place of approvals.",
     short_help="Open, end or list incidents.",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,28 @@ def mark(stack: Stack, pid: int, host: str = "", doing: str = "updating") -> Non
 
 def store_of(stack: Stack) -> ReleaseStore:
     return ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+
+
+def test_a_lock_in_a_bucket_is_read_as_well(
+    make_stack: Callable[..., Stack],
+    client: Callable[[str], Any],
+    variables: dict[str, str],
+    dead: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, variables[name])
+    url = variables["AWS_ENDPOINT_URL"].removeprefix("http://")
+    backend = f"s3://state/team?region=us-east-1&endpoint={url}&disableSSL=true&s3ForcePathStyle=true"
+    stack = make_stack(PULUMI_BACKEND_URL=backend)
+    client("s3").create_bucket(Bucket="state")
+    assert locks(stack) == []
+    content = {"pid": dead, "username": "ada", "hostname": socket.gethostname(), "timestamp": AT.isoformat()}
+    key = "team/.pulumi/locks/organization/parker-flight/sandbox/1.json"
+    client("s3").put_object(Bucket="state", Key=key, Body=json.dumps(content))
+    (found,) = locks(stack)
+    assert found.is_dead
+    assert "ada@" in str(found)
 
 
 def test_nothing_locked_is_said_and_nothing_is_called(stack: Stack) -> None:
