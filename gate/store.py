@@ -31,6 +31,10 @@ class Store(Protocol):
         """Write what isn't there yet, in one step; False where it is."""
         ...
 
+    def names(self) -> list[str]:
+        """Of what stands directly here, in order."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class FolderStore:
@@ -51,6 +55,14 @@ class FolderStore:
 
     def put_new(self, name: str, content: bytes) -> bool:
         return self._write(name, content, os.link)
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(entry.name for entry in os.scandir(self.folder) if entry.is_file())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"{error.filename}: {error.strerror}") from error
 
     def _write(self, name: str, content: bytes, place: Callable[[str, Path], None]) -> bool:
         """False where `place` finds the name taken."""
@@ -117,6 +129,17 @@ class BucketStore:
     def put_new(self, name: str, content: bytes) -> bool:
         return self._put(name, content, IfNoneMatch="*")
 
+    def names(self) -> list[str]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            pager = self._client.get_paginator("list_objects_v2")
+            pages = pager.paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
+            found = [one["Key"] for page in pages for one in page.get("Contents", ())]
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed("", error) from error
+        return sorted(key.removeprefix(self._prefix) for key in found)
+
     def _put(self, name: str, content: bytes, **condition: str) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -143,15 +166,22 @@ def of_backend(url: str, project: str, stack: str) -> Store:
 
     Raises: StoreError for a backend that can't hold it.
     """
+    return in_backend(url, f"{FOLDER}/{project}/{stack.rpartition('/')[2]}")
+
+
+def in_backend(url: str, folder: str) -> Store:
+    """What stands in one folder of the engine's backend.
+
+    Raises: StoreError for a backend that can't hold it.
+    """
     parts = urlsplit(url)
-    stack = stack.rpartition("/")[2]
     if parts.scheme == "file":
         path = url.removeprefix("file://").partition("?")[0]
-        return FolderStore(folder=Path(path).expanduser() / FOLDER / project / stack)
+        return FolderStore(folder=Path(path).expanduser() / folder)
     if parts.scheme == "s3":
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        return BucketStore(parts.netloc, f"{prefix}{FOLDER}/{project}/{stack}/", options)
+        return BucketStore(parts.netloc, f"{prefix}{folder}/", options)
     raise StoreError(
         f"PULUMI_BACKEND_URL is {url or 'not set'!r}: the gate keeps its records in file:// and s3:// backends only"
     )

@@ -337,6 +337,27 @@ def recover(stack: StackOption = None) -> None:
         )
 
 
+@app.command(short_help="Free the stack of a lock that a dead process left.", epilog=EXIT_CODES)
+def unlock(stack: StackOption = None, confirm: ConfirmOption = "") -> None:
+    """Free the stack of what a dead process left: the engine's lock, the mark of a deployment or rollback at work.
+
+    A process of this machine that lives keeps its lock. One of another machine may live, and a lock that is damaged
+    names nobody: they are freed once you type the stack's name. A killed operation gets its report.
+
+    Examples: pf unlock; pf unlock --stack production --confirm production
+    """
+    with _verb():
+        from operations.releases import at_hand
+        from operations.stack import default_stack
+        from operations.unlock import unlock as free
+
+        with at_hand(stack or default_stack()) as found:
+            if free(found, confirm):
+                _say(f"What it had begun, and what to type next: ./pf diagnose rollback{found.command}")
+            else:
+                _say("nothing is locked")
+
+
 @app.command(short_help="Show what this checkout would change, and sign it.", epilog=EXIT_CODES)
 def approve(
     stack: StackOption = None,
@@ -464,6 +485,41 @@ def report(
             show_report(found)
 
 
+diagnosis = typer.Typer(
+    help="Why something doesn't work, and what to type next. Changes nothing.",
+    short_help="Why a rollback fails, and what to type next.",
+    **_PLAIN,
+)
+app.add_typer(diagnosis, name="diagnose")
+
+
+@diagnosis.command(
+    "rollback",
+    epilog="Exit codes: 0 nothing is wrong; 1 something is, and a rollback can mend it once what stands in its way is "
+    "gone; 2 a rollback could not be done now; 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def diagnose_rollback(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Say in what state things are, and in the last line which command to type next. Changes nothing.
+
+    Asks for credentials, locks, operations at work or killed, what an update left open, the live version, whether
+    state and functions are as it left them, and which version a rollback would go to. Needs no program that works.
+
+    Example: pf diagnose rollback --stack production
+    """
+    with _verb():
+        from operations.diagnose import diagnose
+        from operations.stack import default_stack
+
+        found = diagnose(stack or default_stack())
+        if as_json:
+            print(found.model_dump_json(indent=2, ensure_ascii=True))
+        else:
+            from operations.diagnose_text import show_diagnosis
+
+            show_diagnosis(found)
+        _end(found.code)
+
+
 incident = typer.Typer(
     help="An emergency: the incident commander's word takes the place of approvals.",
     short_help="Open, end or list incidents.",
@@ -575,15 +631,16 @@ def doctor(stack: StackOption = None) -> None:
     Example: pf doctor --stack production
     """
     with _verb():
-        from operations.engine import Engine, filed_locks
+        from operations.engine import Engine
+        from operations.locks import locks
         from operations.preflight import NEEDS, preflight
 
         loaded = _load(stack, NEEDS)
         engine = Engine(loaded)
         found = preflight(loaded, engine)
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
-        for holder in filed_locks(loaded):  # the living refuse above
-            _say(f"an update that died has left its lock, which the next one frees: {holder}")
+        for left in locks(loaded):  # the living refuse above
+            _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
 

@@ -114,19 +114,23 @@ def _see_who_else(journal: Journal, stack: Stack) -> None:
     mark = read_mark(journal.store)
     if mark is None or mark.is_ours:  # a deployment that goes back by itself
         return
-    who = f"a {mark.kind} by {mark.who} (process {mark.pid}, begun {mark.started_at:%Y-%m-%d %H:%M:%S} UTC)"
-    if mark.doing == WATCHING:
-        say(f"{who} is being watched; that watch ends now")
-    elif mark.is_dead:
-        say(f"{who} was killed while {mark.doing}")
-        finish(killed(mark, stack.name, stack.settings.environment), stack)
+    if mark.is_dead:
+        bury(mark, stack)
+    elif mark.doing == WATCHING:
+        say(f"{mark} is being watched; that watch ends now")
     elif mark.is_here:
-        raise _at_work(mark, who, stack)
+        raise at_work(mark, stack)
     else:
-        say(f"{who} has not ended: it is {mark.doing} on {mark.host}, or died there")
+        say(f"{mark} has not ended: it is {mark.doing} on {mark.host}, or died there")
 
 
-def _at_work(mark: Mark, who: str, stack: Stack) -> OperationError:
+def bury(mark: Mark, stack: Stack) -> None:
+    """The report of an operation that was killed."""
+    say(f"{mark} was killed while {mark.doing}")
+    finish(killed(mark, stack.name, stack.settings.environment), stack)
+
+
+def at_work(mark: Mark, stack: Stack) -> OperationError:
     return OperationError(
-        f"{who} is at work: {mark.doing}", f"Wait for it (--wait 5m), or see ./pf diagnose rollback{stack.command}"
+        f"{mark} is at work: {mark.doing}", f"Wait for it (--wait 5m), or see ./pf diagnose rollback{stack.command}"
     )

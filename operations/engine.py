@@ -1,27 +1,21 @@
 """The Pulumi engine, run as a program: its output passes through, its lock is judged, Ctrl-C is honoured."""
 
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 from operations.errors import ExitCode, OperationError
+from operations.locks import Holder, holders, locks
 from operations.output import say
-from operations.processes import is_program
 from operations.stack import Stack
 
 READ_SECONDS = 60
@@ -37,7 +31,6 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 BACKEND_CURE = (
     "Is PULUMI_BACKEND_URL right (file://FOLDER or s3://BUCKET?region=REGION), there, and open to these credentials?"
 )
-PROJECT = "parker-flight"  # as Pulumi.yaml names it
 _APPROVAL = "security-approval"  # the policy's name
 _DENIAL = re.compile(r"^ *- \[mandatory\] +(\S+)", re.MULTILINE)
 _PROTECTED = re.compile(
@@ -53,7 +46,6 @@ _TRANSIENT = re.compile(
     r"|does not answer|answered (429|5\d\d)|StatusCode: (429|5\d\d)",
     re.IGNORECASE,
 )
-_HOLDER = re.compile(r"created by (?P<user>.+)@(?P<host>[^\s@]+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
 class EngineError(OperationError):
@@ -68,54 +60,6 @@ class StackMissingError(OperationError):
 
 class InterruptedEngineError(OperationError):
     """Ctrl-C while the engine worked; it has ended and saved what it had done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds a stack's lock, as the backend wrote it down."""
-
-    user: str
-    host: str
-    pid: int
-    since: datetime
-
-    @property
-    def is_dead(self) -> bool:
-        """Certain only for a process of this machine: on another one it may live."""
-        return self.host == socket.gethostname() and not is_program(self.pid, "pulumi")
-
-    def __str__(self) -> str:
-        minutes, seconds = divmod(max(0, int((datetime.now(UTC) - self.since).total_seconds())), 60)
-        age = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-        return f"{self.user}@{self.host}, process {self.pid}, for {age}"
-
-
-def holders(output: str) -> list[Holder]:
-    """The locks that the engine named when it refused."""
-    return [
-        Holder(
-            user=match["user"],
-            host=match["host"],
-            pid=int(match["pid"]),
-            since=datetime.fromisoformat(match["since"]),
-        )
-        for match in _HOLDER.finditer(output)
-    ]
-
-
-def filed_locks(stack: Stack) -> list[Holder]:
-    """The locks of a backend of files; elsewhere the engine itself says it."""
-    scheme, _, place = stack.environment.pulumi_backend_url.partition("://")
-    if scheme != "file":
-        return []
-    backend = Path(place.partition("?")[0]).expanduser()
-    found: list[Holder] = []
-    for file in backend.glob(f".pulumi/locks/*/{PROJECT}/{stack.name}/*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # one that is just being written, or freed
-            lock = json.loads(file.read_text())
-            since = datetime.fromisoformat(lock["timestamp"])
-            found.append(Holder(user=lock["username"], host=lock["hostname"], pid=int(lock["pid"]), since=since))
-    return found
 
 
 class Engine:
@@ -268,10 +212,15 @@ class Engine:
     def refuse_while_locked(self) -> None:
         """Before anything else is said of a stack that is being updated.
 
-        Seen here in a backend of files alone; elsewhere the engine refuses by itself, later.
+        Raises: OperationError.
         """
-        while living := [holder for holder in filed_locks(self.stack) if not holder.is_dead]:
-            self._wait_for(living)
+        while found := [one for one in locks(self.stack) if not one.is_dead]:
+            if damaged := [one.name for one in found if one.holder is None]:
+                raise OperationError(
+                    f"the lock of {self.stack.name} is damaged, and nobody can tell who holds it: {', '.join(damaged)}",
+                    f"./pf unlock{self.stack.command}",
+                )
+            self._wait_for([one.holder for one in found if one.holder])
 
     def _wait_for(self, living: Sequence[Holder]) -> None:
         """Raises: OperationError where there is no time left to wait."""
@@ -287,8 +236,8 @@ class Engine:
         name = self.stack.name
         return OperationError(
             f"another update of {name} is at work: {'; '.join(map(str, living)) or 'someone unknown'}",
-            "Wait for it. If you know that it is dead (a process of another machine): "
-            f'eval "$(./pf env{self.stack.command})"; pulumi cancel {name} --yes; ./pf recover{self.stack.command}',
+            "Wait for it (--wait 5m). If you know that it is dead (a process of another machine): "
+            f"./pf unlock{self.stack.command}",
         )
 
     def _again(self, verb: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from gate.decision import Decision
 from gate.store import Store
@@ -34,6 +34,7 @@ from reports.models import (
     Kind,
     Measurement,
     OperationReport,
+    ReportId,
     ResourceChange,
     Result,
     Step,
@@ -48,12 +49,12 @@ TARGETS = {"P4": ("standard deployment", 35.0), "P5": ("emergency rollback", 10.
 class Mark(BaseModel):
     """An operation that began and has not ended."""
 
-    id: str
+    id: ReportId
     kind: Kind
     who: str
     host: str
     pid: int
-    started_at: datetime
+    started_at: AwareDatetime
     message: str = ""
     reason: str = ""
     doing: str = ""
@@ -72,6 +73,9 @@ class Mark(BaseModel):
         """Certain only for a process of this machine."""
         return self.is_here and not is_program(self.pid, "python")
 
+    def __str__(self) -> str:
+        return f"a {self.kind} by {self.who} (process {self.pid}, begun {self.started_at:%Y-%m-%d %H:%M:%S} UTC)"
+
 
 def read_mark(store: Store) -> Mark | None:
     with reading():
@@ -80,6 +84,11 @@ def read_mark(store: Store) -> Mark | None:
         return Mark.model_validate_json(content) if content and content != b"null" else None
     except ValidationError:
         return None  # of another version of pf: it says nothing that this one could use
+
+
+def unmark(store: Store) -> None:
+    with reading():
+        store.put(MARK, b"null")
 
 
 @dataclass(kw_only=True)
@@ -161,8 +170,7 @@ class Journal:
             self.store.put(MARK, mark.model_dump_json().encode())
 
     def unmark(self) -> None:
-        with reading():
-            self.store.put(MARK, b"null")
+        unmark(self.store)
 
     def saw(self, log: Path, *, changed: bool = True) -> None:
         """What the engine did, by its event log; `changed`: it came further than its preview."""

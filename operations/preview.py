@@ -27,7 +27,10 @@ from operations.errors import ExitCode, OperationError
 from operations.gate import gate_of, looked
 from operations.output import say
 from operations.preview_report import APPROVAL, Outcome, PreviewReport, ResourceDifference, order
+from operations.releases import ReleaseStore
+from operations.reversibility import undo_of
 from operations.stack import Stack
+from operations.way_back import WayBack, kept_of, way_back
 
 NEEDS = ("AWS", *RUNS_THE_ENGINE)
 QUIET_SECONDS = 1.0
@@ -49,6 +52,8 @@ def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
         counts=dict(Counter(one.op for one in steps)) | {"unchanged": run.events.unchanged},
         steps=steps,
         functions=list(run.events.functions),
+        undo=undo_of(steps, run.events.functions),
+        way_back=run.way_back,
         policies_checked=sorted(run.events.checked),
         violations=list(run.events.violations),
         diagnostics=list(run.events.diagnostics),
@@ -76,6 +81,7 @@ class _Run:
     base: Surface = field(default_factory=Surface)
     approved: Surface = field(default_factory=Surface)
     approvals: Approvals | None = None
+    way_back: WayBack | None = None
     problem: str = ""
 
 
@@ -105,6 +111,7 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
             live = gate.records.live()
             approved = gate.records.surface(live.surface) if live else deployed
             run = replace(run, surface=receipt.surface, base=deployed, approved=approved)
+            run = replace(run, way_back=_way_back(stack, receipt))
             return replace(run, approvals=approvals_of(looked(gate, receipt, deployed)))
         except CLOSED as error:
             return replace(run, problem=str(error))
@@ -119,6 +126,13 @@ def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surf
     if deployed.digest != receipt.state:  # it moved while the preview began
         deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
     return receipt, deployed
+
+
+def _way_back(stack: Stack, receipt: Receipt) -> WayBack:
+    """Once this change is live."""
+    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    types = {urn: str(document.get("type")) for urn, document in receipt.surface.resources.items()}
+    return way_back(store, left=receipt.content, kept=kept_of(types), root=stack.root)
 
 
 def outcome_of(code: int, events: Events, approvals: Approvals | None) -> Outcome:

@@ -22,8 +22,9 @@ LONGEST_DIFF_LINE = 500
 ROOM = {
     "changes": 10_000,
     "functions": 2_000,
+    "undo": 4_000,
     "policies": 8_000,
-    "surface": 28_000,
+    "surface": 24_000,
     "drift": 3_000,
     "approvals": 4_000,
     "errors": 4_000,
@@ -50,8 +51,8 @@ def markdown(report: PreviewReport) -> str:
         "",
         f"{report.changes}.",
     ]
-    text = "\n".join([*head, *_changes(report), *_functions(report), *_policies(report), *_surface(report)])
-    text = "\n".join([text, *_approvals(report), *_errors(report)])
+    text = "\n".join([*head, *_changes(report), *_functions(report), *_undo(report), *_policies(report)])
+    text = "\n".join([text, *_surface(report), *_approvals(report), *_errors(report)])
     return "\n".join([text, *_diff(report.diff, LONGEST - _size(text) - FOR_THE_FRAME)]) + "\n"
 
 
@@ -120,6 +121,15 @@ def _functions(report: PreviewReport) -> Iterator[str]:
 
 def _hash(digest: str, otherwise: str) -> str:
     return code(digest[:SHOWN]) if digest else otherwise
+
+
+def _undo(report: PreviewReport) -> Iterator[str]:
+    if not report.undoable:
+        return
+    question, _, answer = report.undoable.partition("? ")
+    yield from ("", f"**{question.capitalize()}?** {code(answer)}", "")
+    items = [f"- forward-only: {code(f'{one.op} of {noun(one.type)} {one.name}')}: {one.why}" for one in report.lasting]
+    yield from _fitting(items, "undo", "changes", report.stack)
 
 
 def _policies(report: PreviewReport) -> Iterator[str]:

@@ -10,6 +10,8 @@ from gate.words import ChangeKind
 from operations.approvals import Approvals
 from operations.engine_events import Diagnostic, FunctionChange, Step, Violation
 from operations.errors import ExitCode
+from operations.reversibility import Undo, forward_only
+from operations.way_back import WayBack
 
 APPROVAL = "security-approval"  # the policy under whose name the gate denies
 DRIFT = "what is deployed is not what was approved last; somebody changed it in another way"
@@ -59,6 +61,8 @@ class PreviewReport(BaseModel):
     counts: dict[str, int]  # by kind of step, and `unchanged`
     steps: list[Step]
     functions: list[FunctionChange]
+    undo: list[Undo] = []  # one entry a change
+    way_back: WayBack | None = None  # once this is applied; none where the gate did not see the whole
     policies_checked: list[str]
     violations: list[Violation]
     diagnostics: list[Diagnostic]
@@ -77,6 +81,23 @@ class PreviewReport(BaseModel):
         """`1 to replace, 2 to update, 30 unchanged`"""
         named = [f"{count} to {op}" for op, count in self.counts.items() if op != "unchanged" and count]
         return ", ".join([*(named or ["nothing to change"]), f"{self.counts['unchanged']} unchanged"])
+
+    @property
+    def undoable(self) -> str:
+        """`can this be undone? yes; a rollback goes to version 7 (…)`; empty where nothing would change."""
+        if not self.undo:
+            return ""
+        lasting = len(forward_only(self.undo))
+        answer = f"not all of it ({lasting} forward-only)" if lasting else "yes"
+        if self.way_back is None:
+            return f"can this be undone? {answer}"
+        if self.way_back.problem and not lasting:
+            answer = "only by a new deployment"
+        return f"can this be undone? {answer}; {self.way_back.words}"
+
+    @property
+    def lasting(self) -> list[Undo]:
+        return forward_only(self.undo)
 
     @property
     def refusals(self) -> list[Violation]:

@@ -39,6 +39,7 @@ def _parts(report: PreviewReport) -> Iterator[RenderableType]:
             before, after = one.before[:SHOWN] or "(new)", one.after[:SHOWN] or "(taken away)"
             yield _indented(Text(f"{plain(one.name)}  {before} → {after}"))
         yield ""
+    yield from _undo(report)
     yield from _policies(report)
     if report.differences:
         surface, before = (one[:SHOWN] or "nothing" for one in (report.surface, report.approved))
@@ -79,6 +80,15 @@ def _steps(steps: list[Step]) -> Table:
             Text(plain(op), OPS.get(step.op, "")), Text(noun(step.type)), Text(plain(step.name)), Text(properties)
         )
     return table
+
+
+def _undo(report: PreviewReport) -> Iterator[RenderableType]:
+    if not report.undoable:
+        return
+    yield Text(plain(report.undoable, LONGEST_LINE))
+    for one in report.lasting:
+        yield _indented(Text(plain(f"{one.op} of {noun(one.type)} {one.name}: {one.why}", LONGEST_LINE)))
+    yield ""
 
 
 def _policies(report: PreviewReport) -> Iterator[RenderableType]:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +22,9 @@ from gate.evidence import CHECKOUT, COMMIT
 from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
 from gate.store import StoreError, of_backend
-from operations.engine import PROJECT
-from operations.environment import ROOT, load
+from operations.environment import ROOT, RUNS_THE_ENGINE, load
 from operations.errors import ExitCode, OperationError
+from operations.locks import PROJECT
 from operations.output import say
 from operations.stack import Stack, state_folder
 from releases.source import SourceDamagedError, unpack
@@ -67,10 +67,10 @@ def reading() -> Generator[None]:
 
 
 def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
-    """What may be brought back, the best first: verified, not in quarantine, and not what stands now."""
-    quarantined = store.records.quarantined()
+    """What may be brought back, the best first: verified, neither refused by people nor what stands now."""
+    quarantined, withdrawn = store.records.quarantined(), store.records.withdrawn()
     for version in store.versions.newest_first():
-        if version.content == left or version.content in quarantined:
+        if version.content == left or version.content in quarantined or version.surface in withdrawn:
             continue
         verification = store.versions.verification(version.number)
         if verification and verification.good:
@@ -151,6 +151,25 @@ def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[
                 "PULUMI_GIT_HEAD": version.commit,
             },
         )
+
+
+@contextmanager
+def at_hand(name: str) -> Generator[Stack]:
+    """The stack as its live version says it is, since this checkout may be what is broken; by the checkout if need be.
+
+    Of its environment only the backend is needed: who asks a part finds out what that needs.
+
+    Raises: OperationError.
+    """
+    with ExitStack() as opened:
+        try:
+            store = ReleaseStore.of_environment(name)
+            with reading():
+                live = store.versions.latest()
+            stack = opened.enter_context(unpacked(store, live, live, RUNS_THE_ENGINE)) if live else None
+        except OperationError:
+            stack = None
+        yield stack or Stack.load(name, needs=RUNS_THE_ENGINE)
 
 
 def setting_differences(store: ReleaseStore, before: Version, after: Version) -> dict[str, tuple[str, str]]:

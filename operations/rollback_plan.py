@@ -25,7 +25,8 @@ def show_plan(plan: Return) -> ExitCode:
         }
     )
     variables = {**plan.stack.variables, **({EMERGENCY: "1"} if plan.wish.emergency else {})}
-    report = preview(replace(plan.stack, variables=variables))
+    # Where a rollback from there would lead is another question: what is left now goes into quarantine.
+    report = preview(replace(plan.stack, variables=variables)).model_copy(update={"way_back": None})
     print()
     show_preview(report)
     return report.outcome.code

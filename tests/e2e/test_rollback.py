@@ -149,6 +149,10 @@ def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout:
     program.write_text("import nothing_of_that_name\n")
     settings.write_text("config: [\n")
     try:
+        diagnosis = json.loads(checkout.pf("diagnose", "rollback", "--json").stdout)
+        states = {one["about"]: one["state"] for one in diagnosis["findings"]}
+        assert states.pop("this checkout") == "note"
+        assert set(states.values()) <= {"good", "note"}, diagnosis  # the quarantine may have entries
         key = str(checkout.state / "sandbox/people/incident-commander")
         checkout.pf("rollback", "--emergency", "--reason", "it burns", "--key", key)
     finally:

@@ -53,6 +53,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, s3: str) -> Store:
     return of_backend(f"s3://state/{tmp_path.name}?endpoint=http://{s3}&region=us-east-1", "p", "s")
 
 
+def test_what_stands_directly_there_is_listed(store: Store) -> None:
+    assert store.names() == []
+    for name in ("b.json", "a.json", "deeper/c.json"):
+        store.put(name, b"one")
+    assert store.names() == ["a.json", "b.json"]
+
+
 def test_what_was_put_is_there_and_nothing_else(store: Store) -> None:
     assert store.get("live.json") is None
     store.put("live.json", b"one")

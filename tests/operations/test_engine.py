@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from operations.cli import doctor
-from operations.engine import Engine, EngineError, Holder, InterruptedEngineError, StackMissingError, holders
+from operations.engine import Engine, EngineError, InterruptedEngineError, StackMissingError
 from operations.errors import ExitCode, OperationError
+from operations.locks import Holder, holders
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
@@ -68,7 +69,7 @@ def test_a_lock_of_another_machine_is_respected_and_its_holder_named(stack: Stac
     with pytest.raises(OperationError, match="ada@ci-runner") as caught:
         Engine(stack).change("up", "--yes")
     assert log.read_text().split() == ["up"]
-    assert "pulumi cancel" in caught.value.cure
+    assert "./pf unlock" in caught.value.cure
 
 
 @pytest.fixture

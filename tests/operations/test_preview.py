@@ -21,7 +21,9 @@ from operations.preview import outcome_of, preview, without_secrets
 from operations.preview_markdown import LONGEST, markdown, marker
 from operations.preview_report import Outcome, PreviewReport, ResourceDifference, order
 from operations.preview_text import show_preview
+from operations.reversibility import undo_of
 from operations.stack import Stack
+from operations.way_back import WayBack
 from tests.operations.conftest import ROOT
 
 pytestmark = pytest.mark.rows("K5", "K9")
@@ -130,6 +132,11 @@ CHANGED = report(
     ],
     approvals=MISSING,
     approve_command="./pf approve --stack sandbox",
+)
+UNDO = report(
+    steps=CHANGED.steps,
+    undo=undo_of(CHANGED.steps, CHANGED.functions),
+    way_back=WayBack(version=7, made="2026-11-23 12:00 UTC by ada@`here`"),
 )
 
 
@@ -598,3 +605,37 @@ def test_to_a_person_the_engine_speaks_for_itself(
     found = preview(stack)
     assert (found.outcome, found.diff) == (Outcome.REFUSED, "")
     assert capsys.readouterr().err == "~ what the engine says\n"
+
+
+# Whether it can be undone.
+
+
+def test_a_preview_says_whether_it_can_be_undone_and_what_would_be_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    show_preview(UNDO)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "can this be undone? not all of it (1 forward-only); a rollback goes to version 7" in shown
+    assert "replace of log group operations: its log events are gone" in shown
+    comment = markdown(UNDO)
+    assert "**Can this be undone?**" in comment
+    assert "- forward-only: `replace of log group operations`: its log events are gone" in comment
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"undo": []}, ""),
+        ({"undo": undo_of(CHANGED.steps[1:], [])}, "can this be undone? yes; a rollback goes to version 7"),
+        ({"way_back": WayBack(problem="no other version is verified")}, "has nowhere to go: no other version"),
+        ({"way_back": WayBack(version=7, made="x", problem="it is older")}, "could not go to version 7 (x): it is"),
+        ({"way_back": None}, "can this be undone? not all of it (1 forward-only)"),
+    ],
+)
+def test_the_answer_follows_from_the_changes_and_from_the_release_store(changes: dict[str, Any], answer: str) -> None:
+    undoable = UNDO.model_copy(update=changes).undoable
+    assert answer in undoable
+    assert bool(undoable) == bool(answer)
+
+
+def test_a_reversible_change_without_a_way_back_wants_a_new_deployment() -> None:
+    undo = undo_of(CHANGED.steps[1:], [])
+    assert "only by a new deployment" in report(undo=undo, way_back=WayBack(problem="none")).undoable

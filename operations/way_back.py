@@ -1,0 +1,75 @@
+"""Which version a rollback would return to by itself, and what would keep it from coming back."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from gate.store import StoreError
+from operations.releases import ReleaseStore, candidates
+from operations.reversibility import KEPT
+from operations.rollback import BREAKING, MIGRATIONS
+from releases.source import SourceDamagedError, unpack
+from releases.versions import Version
+
+
+class WayBack(BaseModel):
+    """`problem` is empty where `version` can come back."""
+
+    version: int | None = None
+    made: str = ""
+    commit: str = ""
+    problem: str = ""
+
+    @property
+    def words(self) -> str:
+        if self.version is None:
+            return f"a rollback has nowhere to go: {self.problem}"
+        which = f"version {self.version} ({self.made}{f', commit {self.commit[:12]}' if self.commit else ''})"
+        return f"a rollback could not go to {which}: {self.problem}" if self.problem else f"a rollback goes to {which}"
+
+
+def way_back(store: ReleaseStore, *, left: str, kept: Mapping[str, str], root: Path) -> WayBack:
+    """Once the content `left` stands, with the keys and aliases `kept` (URN to name) and the migrations of `root`."""
+    try:
+        version = next(candidates(store, left), None)
+    except StoreError as error:
+        return WayBack(problem=str(error))
+    if version is None:
+        return WayBack(problem="no other version is verified")
+    try:
+        problem = lost(store, version, kept) or outgrown(store, version, root)
+    except (StoreError, SourceDamagedError) as error:
+        problem = str(error)
+    made = f"{version.at:%Y-%m-%d %H:%M} UTC by {version.by}"
+    return WayBack(version=version.number, made=made, commit=version.commit, problem=problem)
+
+
+def lost(store: ReleaseStore, version: Version, kept: Mapping[str, str]) -> str:
+    """Keys and aliases that the version would take away, as words; empty where there are none.
+
+    Raises: StoreError.
+    """
+    wanted = store.records.surface(version.surface)
+    names = sorted({name for urn, name in kept.items() if urn not in wanted.resources})
+    return f"it is older than the key or alias {', '.join(names)}, which a rollback never takes away" if names else ""
+
+
+def outgrown(store: ReleaseStore, version: Version, root: Path) -> str:
+    """The migration that the version can't live with, as words; empty where there is none.
+
+    Raises: StoreError, SourceDamagedError.
+    """
+    with tempfile.TemporaryDirectory(prefix="pf-release-") as place:
+        unpack(store.versions.source(version), version.source, Path(place))
+        there = {file.name for file in (Path(place) / MIGRATIONS).glob("*.sql")}
+    for file in sorted((root / MIGRATIONS).glob("*.sql")):
+        if file.name not in there and BREAKING in file.read_text(errors="replace"):
+            return f"it can't work with the database after {file.name}, which says `{BREAKING}`"
+    return ""
+
+
+def kept_of(types: Mapping[str, str]) -> dict[str, str]:
+    """Of URNs with their types, the keys and aliases with their names."""
+    return {urn: urn.rpartition("::")[2] for urn, kind in types.items() if kind in KEPT}
