@@ -156,7 +156,8 @@ class Gate:
 
     @cached_property
     def records(self) -> Records:
-        return Records(of_backend(self.environment.get("PULUMI_BACKEND_URL", ""), self.identity.project, self.stack))
+        url = self.environment.get("PULUMI_BACKEND_URL", "")
+        return Records(of_backend(url, self.identity.project, self.stack, self.environment))
 
     @property
     def runtime_folder(self) -> Path:

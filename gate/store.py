@@ -89,7 +89,7 @@ class FolderStore:
 class BucketStore:
     """A prefix of the S3 bucket that holds the state."""
 
-    def __init__(self, bucket: str, prefix: str, options: Mapping[str, str]) -> None:
+    def __init__(self, bucket: str, prefix: str, options: Mapping[str, str], variables: Mapping[str, str]) -> None:
         import botocore.session  # 0.2 s that only an S3 backend has to pay
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
@@ -98,7 +98,7 @@ class BucketStore:
         endpoint = options.get("endpoint")
         if endpoint and "://" not in endpoint:
             endpoint = f"{'http' if options.get('disableSSL') == 'true' else 'https'}://{endpoint}"
-        session = botocore.session.Session(profile=options.get("profile"))
+        session = botocore.session.Session(profile=options.get("profile") or variables.get("AWS_PROFILE"))
         self._bucket = bucket
         self._prefix = prefix
         try:
@@ -106,6 +106,9 @@ class BucketStore:
                 "s3",
                 region_name=options.get("region"),
                 endpoint_url=endpoint,
+                aws_access_key_id=variables.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=variables.get("AWS_SESSION_TOKEN"),
                 config=Config(s3=style, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4}),
             )
         except (BotoCoreError, ValueError) as error:
@@ -161,15 +164,15 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def of_backend(url: str, project: str, stack: str) -> Store:
-    """The store that belongs to a stack of the engine's backend (PULUMI_BACKEND_URL).
+def of_backend(url: str, project: str, stack: str, variables: Mapping[str, str] = os.environ) -> Store:
+    """The store that belongs to a stack of the engine's backend (PULUMI_BACKEND_URL); `variables` say who asks AWS.
 
     Raises: StoreError for a backend that can't hold it.
     """
-    return in_backend(url, f"{FOLDER}/{project}/{stack.rpartition('/')[2]}")
+    return in_backend(url, f"{FOLDER}/{project}/{stack.rpartition('/')[2]}", variables)
 
 
-def in_backend(url: str, folder: str) -> Store:
+def in_backend(url: str, folder: str, variables: Mapping[str, str]) -> Store:
     """What stands in one folder of the engine's backend.
 
     Raises: StoreError for a backend that can't hold it.
@@ -181,7 +184,7 @@ def in_backend(url: str, folder: str) -> Store:
     if parts.scheme == "s3":
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        return BucketStore(parts.netloc, f"{prefix}{folder}/", options)
+        return BucketStore(parts.netloc, f"{prefix}{folder}/", options, variables)
     raise StoreError(
         f"PULUMI_BACKEND_URL is {url or 'not set'!r}: the gate keeps its records in file:// and s3:// backends only"
     )

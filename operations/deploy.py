@@ -75,7 +75,7 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
     Raises: OperationError; what has been done by then is said, and stands in the report.
     """
     request = request.checked()
-    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    store = ReleaseStore.of(stack.name, stack.variables)
     journal = Journal(
         kind=Kind.DEPLOYMENT,
         stack=stack.name,
@@ -221,7 +221,7 @@ class _Deployment:
         with self.journal.step("rolling back", "a rollback was under way"):
             self.journal.result = Result.ROLLED_BACK
             try:
-                undo(self.store, live, target, reason=why)
+                undo(self.store, live, target, present=self.stack.root, reason=why)
             except OperationError:
                 self.journal.result = Result.FAILED
                 raise

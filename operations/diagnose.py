@@ -158,7 +158,7 @@ class _Look:
 
     @property
     def store(self) -> ReleaseStore:
-        return ReleaseStore.of(self.name, self.stack.environment.pulumi_backend_url)
+        return ReleaseStore.of(self.name, self.stack.variables)
 
     def _environment(self) -> Finding:
         load(self.name, state_folder(), os.environ, NEEDS)

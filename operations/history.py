@@ -72,7 +72,7 @@ def history(stack: Stack, *, limit: int) -> list[Entry]:
 
     Raises: OperationError.
     """
-    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    store = ReleaseStore.of(stack.name, stack.variables)
     with ThreadPoolExecutor() as pool:
         updates = pool.submit(_updates, stack, limit)
         with reading():

@@ -76,7 +76,7 @@ def locks(stack: Stack) -> list[Lock]:
     """
     backend = stack.environment.pulumi_backend_url
     try:
-        store = in_backend(backend, f".pulumi/locks/organization/{PROJECT}/{stack.name}")
+        store = in_backend(backend, f".pulumi/locks/organization/{PROJECT}/{stack.name}", stack.variables)
         contents = {name: store.get(name) for name in store.names() if name.endswith(".json")}
     except StoreError as error:
         raise OperationError(str(error)) from error

@@ -130,7 +130,7 @@ def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surf
 
 def _way_back(stack: Stack, receipt: Receipt) -> WayBack:
     """Once this change is live."""
-    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    store = ReleaseStore.of(stack.name, stack.variables)
     types = {urn: str(document.get("type")) for urn, document in receipt.surface.resources.items()}
     return way_back(store, left=receipt.content, kept=kept_of(types), root=stack.root)
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,16 +45,16 @@ class ReleaseStore:
     records: Records
 
     @classmethod
-    def of(cls, stack: str, backend: str) -> "ReleaseStore":
+    def of(cls, stack: str, variables: Mapping[str, str]) -> "ReleaseStore":
         with reading():
-            store = of_backend(backend, PROJECT, stack)
+            store = of_backend(variables.get("PULUMI_BACKEND_URL", ""), PROJECT, stack, variables)
         return cls(stack=stack, versions=Versions(store), records=Records(store))
 
     @classmethod
     def of_environment(cls, stack: str) -> "ReleaseStore":
         """Without the stack's settings, which the present checkout may have broken."""
         loaded = load(stack, state_folder(), os.environ, ("PULUMI_BACKEND_URL",))
-        return cls.of(stack, loaded.settings.pulumi_backend_url)
+        return cls.of(stack, loaded.variables)
 
 
 @contextmanager

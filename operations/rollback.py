@@ -31,15 +31,12 @@ from operations.recover import recover
 from operations.releases import ReleaseStore, chosen, reading, unpacked
 from operations.stack import Stack
 from operations.state import read_state
+from operations.way_back import kept_of, lost, outgrown
 from releases.versions import Verification, Version
 from reports.models import Kind, Result
 
 NEEDS = preflight.NEEDS
 ATTEMPTS = 3
-MIGRATIONS = "supabase/migrations"
-# A migration that earlier releases can't live with says so in a comment.
-BREAKING = "-- breaks earlier releases"
-KEPT = ("aws:kms/key:Key", "aws:kms/alias:Alias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +59,7 @@ class Return:
     live: Version
     target: Version
     stack: Stack  # of the target's release, unpacked
+    present: Path  # what stands now, unpacked or checked out
     wish: Wish
 
     @property
@@ -87,8 +85,7 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
         left = live.content if stands(present, live, state_of(present)) else ""
         target = chosen(store, left=left, number=wish.number, commit=wish.commit)
         with unpacked(store, target, live, NEEDS) as stack:
-            _refuse_schema(present, stack, target)
-            yield Return(store=store, live=live, target=target, stack=stack, wish=wish)
+            yield Return(store=store, live=live, target=target, stack=stack, present=present.root, wish=wish)
 
 
 def rollback(name: str, wish: Wish) -> HealthReport:
@@ -101,14 +98,15 @@ def rollback(name: str, wish: Wish) -> HealthReport:
         return _carried_out(plan)
 
 
-def undo(store: ReleaseStore, live: Version, target: Version, *, reason: str) -> None:
+def undo(store: ReleaseStore, live: Version, target: Version, *, present: Path, reason: str) -> None:
     """Back to a verified version because the deployment after it didn't stand. Never loops: it tries once.
 
     Raises: OperationError; people have been called then.
     """
     with unpacked(store, target, live, NEEDS) as stack:
-        wish = Wish(reason=line(reason[:LONGEST_LINE], "reason"))
-        report = _carried_out(Return(store=store, live=live, target=target, stack=stack, wish=wish))
+        wish = Wish(reason=" ".join(reason.split())[:LONGEST_LINE])
+        plan = Return(store=store, live=live, target=target, stack=stack, present=present, wish=wish)
+        report = _carried_out(plan)
     if report.status is not Status.HEALTHY:
         raise OperationError(
             f"version {target.number} is back, and not all of it is well: "
@@ -153,15 +151,16 @@ def _require_incident(stack: Stack, wish: Wish) -> None:
     say(f"incident {opened.id} opened for an hour by {opened.opened_by}")
 
 
-def _refuse_schema(present: Stack, stack: Stack, target: Version) -> None:
-    """Raises: OperationError where a migration since then has taken away what the release needs."""
-    there = {file.name for file in (stack.root / MIGRATIONS).glob("*.sql")}
-    for file in sorted((present.root / MIGRATIONS).glob("*.sql")):
-        if file.name not in there and BREAKING in file.read_text(errors="replace"):
-            raise OperationError(
-                f"version {target.number} can't work with the database any more: {file.name} says `{BREAKING}`",
-                f"Nothing was changed. Choose a newer version: ./pf history --stack {stack.name}",
-            )
+def _refuse_impossible(plan: Return, state: State) -> None:
+    """Raises: OperationError where keys or the database have gone on without the release."""
+    kept = kept_of({one.urn: one.type for one in state.resources})
+    with reading():
+        problem = lost(plan.store, plan.target, kept) or outgrown(plan.store, plan.target, plan.present)
+    if problem:
+        raise OperationError(
+            f"version {plan.target.number} can't come back: {problem}",
+            f"Nothing was changed. Choose a newer version: ./pf history{plan.stack.command}",
+        )
 
 
 def roll_back(plan: Return, journal: Journal) -> HealthReport:
@@ -176,7 +175,7 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     journal.version_before, journal.commit = plan.live.number, plan.target.commit
     with journal.step("checking"):
         state = _looked(stack, engine)
-        _refuse_lost_keys(plan, stack, state)
+        _refuse_impossible(plan, state)
     with journal.step("updating"):
         arguments = functions_to_bring_back(stack, read_state(engine))
         _updated(plan, stack, engine, journal, state, arguments)
@@ -206,19 +205,6 @@ def _looked(stack: Stack, engine: Engine) -> State:
         recover(stack, engine)
         state = state_of(stack)
     return state
-
-
-def _refuse_lost_keys(plan: Return, stack: Stack, state: State) -> None:
-    """Raises: OperationError where the release has not all keys and aliases that stand."""
-    with reading():
-        wanted = plan.store.records.surface(plan.target.surface)
-    lost = [one.name for one in state.resources if one.type in KEPT and one.urn not in wanted.resources]
-    if lost:
-        raise OperationError(
-            f"version {plan.target.number} is older than {', '.join(lost)}: bringing it back would take them away, "
-            "and what they encrypted could not be read",
-            f"Nothing was changed. Choose a newer version: ./pf history{stack.command}",
-        )
 
 
 def _updated(plan: Return, stack: Stack, engine: Engine, journal: Journal, state: State, arguments: list[str]) -> None:

@@ -20,7 +20,7 @@ def unlock(stack: Stack, confirm: str = "") -> bool:
 
     Raises: OperationError, before anything is changed.
     """
-    store = ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url).records.store
+    store = ReleaseStore.of(stack.name, stack.variables).records.store
     found, mark = locks(stack), read_mark(store)
     _refuse_living(stack, found)
     if mark and not mark.is_dead:

@@ -9,9 +9,12 @@ from pydantic import BaseModel
 from gate.store import StoreError
 from operations.releases import ReleaseStore, candidates
 from operations.reversibility import KEPT
-from operations.rollback import BREAKING, MIGRATIONS
 from releases.source import SourceDamagedError, unpack
 from releases.versions import Version
+
+MIGRATIONS = "supabase/migrations"
+# A migration that earlier releases can't live with says so in a comment.
+BREAKING = "-- breaks earlier releases"
 
 
 class WayBack(BaseModel):

@@ -76,7 +76,7 @@ def mark(stack: Stack, pid: int, host: str = "", doing: str = "updating") -> Non
 
 
 def store_of(stack: Stack) -> ReleaseStore:
-    return ReleaseStore.of(stack.name, stack.environment.pulumi_backend_url)
+    return ReleaseStore.of(stack.name, stack.variables)
 
 
 def test_a_lock_in_a_bucket_is_read_as_well(

@@ -12,8 +12,7 @@ from gate.records import Quarantined, Records
 from gate.store import FolderStore
 from gate.surface import Surface
 from operations.releases import ReleaseStore
-from operations.rollback import BREAKING, MIGRATIONS
-from operations.way_back import WayBack, kept_of, way_back
+from operations.way_back import BREAKING, MIGRATIONS, WayBack, kept_of, way_back
 from releases.source import archive, digest_of
 from releases.versions import Verification, Version, Versions
 
