@@ -182,9 +182,15 @@ class _Deployment:
                 self.store.versions.verify(self.journal.version, verification)
 
     def _take_back(self, why: str, before: Before, report: HealthReport) -> HealthReport:
-        """To the last version that was verified, if there is one and if what stands is still ours."""
+        """To the last version that was verified, if there is one and if what stands is this deployment's.
+
+        One that brought nothing new has broken nothing: what fails has another cause, and would fail there as well.
+        """
         self._verified(good=False, why=why)
         self.journal.why = why
+        if self.journal.version == self.journal.version_before:
+            say(f"{why}. The deployment brought nothing new, so nothing is taken back")
+            return report
         with reading():
             stands_now = self.store.versions.latest()
             left = stands_now.content if stands_now else ""
