@@ -24,7 +24,12 @@ EXIT_CODES = (
     "4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted. "
     "A reader that closes the pipe early (`| head -1`) changes none of them."
 )
+SHOWN = (
+    "Exit codes: 0 shown; 3 refused (no such version, a store that doesn't answer), 4 failed on the way, "
+    "64 wrong usage, 70 a bug of pf, 130 interrupted."
+)
 LOG = "pf.log"
+LISTED = 20  # entries of the history
 
 _PLAIN: dict[str, Any] = {
     "no_args_is_help": True,
@@ -53,6 +58,7 @@ WatchOption = Annotated[
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="Wait that long for another update to end, like 5m.")
 ]
+NumberArgument = Annotated[int, typer.Argument(help="Its number: pf history.", min=1)]
 ConfirmOption = Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")]
 
 # Set once a verb is at work: an exit code 2 before that is wrong usage, after it a stack that is down.
@@ -276,7 +282,7 @@ def rollback(
 
 @app.command(short_help="Let a version that a rollback left be deployed again.", epilog=EXIT_CODES)
 def unblock(
-    version: Annotated[int, typer.Argument(help="Its number: pf history.", min=1)],
+    version: NumberArgument,
     reason: Annotated[str, typer.Option(help="Why it may come back.")],
     stack: StackOption = None,
 ) -> None:
@@ -518,6 +524,91 @@ def diagnose_rollback(stack: StackOption = None, as_json: JsonOption = False) ->
 
             show_diagnosis(found)
         _end(found.code)
+
+
+_LISTS_BY_ITSELF: dict[str, Any] = {**_PLAIN, "no_args_is_help": False}
+history = typer.Typer(**_LISTS_BY_ITSELF)
+app.add_typer(history, name="history")
+
+
+@history.callback(
+    invoke_without_command=True,
+    short_help="The versions of the stack, and what was tried between them.",
+    epilog=SHOWN,
+)
+def history_list(
+    context: typer.Context,
+    stack: StackOption = None,
+    limit: Annotated[int, typer.Option(help="How many to list.", min=1)] = LISTED,
+    as_json: JsonOption = False,
+) -> None:
+    """List the versions of the stack, the newest first, and between them what failed, was interrupted, or made none.
+
+    Each with who made it from what, whether it was verified, is live, in quarantine or withdrawn, and what it changed.
+    Plain `pulumi up` makes versions as well. Changes nothing.
+
+    Examples: pf history; pf history show 7; pf history diff 7 8
+    """
+    if verb := context.invoked_subcommand:
+        if stack or as_json or limit != LISTED:
+            context.fail(f"options stand behind `{verb}`")
+        return
+    with _verb():
+        from operations.history import history as ask
+        from operations.stack import default_stack
+
+        name = stack or default_stack()
+        found = ask(name, limit=limit)
+        if as_json:
+            import json
+
+            print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+        elif found:
+            from operations.history_text import show_history
+
+            show_history(found)
+        else:
+            _say(f"nothing was done with {name} yet")
+
+
+@history.command("show", epilog=SHOWN)
+def history_show(number: NumberArgument, stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Show one version: what it is, how it was verified, whether it is in quarantine, and its report.
+
+    Example: pf history show 7
+    """
+    with _verb():
+        from operations.history_details import details
+        from operations.stack import default_stack
+
+        found = details(stack or default_stack(), number)
+        if as_json:
+            print(found.model_dump_json(indent=2, ensure_ascii=True))
+        else:
+            from operations.history_text import show_details
+
+            show_details(found)
+
+
+@history.command("diff", epilog=SHOWN)
+def history_diff(
+    before: NumberArgument, after: NumberArgument, stack: StackOption = None, as_json: JsonOption = False
+) -> None:
+    """Show what going from one version to another means: resources in words, functions, config.
+
+    Example: pf history diff 7 8
+    """
+    with _verb():
+        from operations.history_details import difference
+        from operations.stack import default_stack
+
+        found = difference(stack or default_stack(), before, after)
+        if as_json:
+            print(found.model_dump_json(indent=2, ensure_ascii=True))
+        else:
+            from operations.history_text import show_difference
+
+            show_difference(found)
 
 
 incident = typer.Typer(

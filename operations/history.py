@@ -1,54 +1,65 @@
-"""The stack's history (K6): its versions, and between them what failed or was interrupted.
+"""The stack's history (K6): its versions, and between them what made none.
 
-Three sources, each for what it knows: the release store for versions and their numbers, the reports for what `pf` did,
-the engine's own history for what was run without `pf`. What several of them know is one entry.
+Three sources, each for what it knows: the release store has the versions and their numbers, the reports what `pf` did,
+the engine's own history what was run without it. What several of them know is one entry.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import islice
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from gate.surface import TRIGGER
-from gate.words import differences
 from operations.engine import Engine, StackMissingError
+from operations.engine_events import NO_STEPS, UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
-from operations.preview_report import ResourceDifference
-from operations.releases import ReleaseStore, reading, setting_differences
-from operations.report import report_store
+from operations.journal import Mark, read_mark
+from operations.output import say
+from operations.releases import ReleaseStore, reading
+from operations.report import report_store_of_environment
 from operations.stack import Stack
-from releases.versions import Version
-from reports.models import FunctionChange, OperationReport, Result
-from reports.store import Filed, ReportError, ReportStore
+from releases.versions import Verification, Version
+from reports.models import OperationReport, Result
+from reports.store import ReportError
 
-PLAIN = "plain update"  # `pulumi up`, without `pf`
-UNRECORDED = timedelta(seconds=10)  # the engine writes its entry a moment after the policy pack its version
+UPDATE = "update"  # the engine's name for it
+UNDER_WAY = "under way"
+WHOLE_SECOND = timedelta(seconds=1)  # the engine's history has no parts of one
+RUNS_OF_AN_OPERATION = 3  # of the engine at most: a refresh, and an update before and after it
 
 
 class Entry(BaseModel):
-    """`pf history --json`, one a version or an attempt. `number` is None for what never became a version."""
+    """`pf history --json`: one a version or an attempt. Fields are only ever added.
 
-    number: int | None
+    `kind` is pf's (deployment, hotfix, emergency, rollback, emergency rollback), or the engine's for what it was asked
+    for without `pf` (update, refresh, destroy, import).
+    """
+
+    number: int | None = None  # none for what made no version
     at: datetime
-    by: str
+    by: str = ""  # the engine doesn't know who ran it
     commit: str = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
     message: str = ""
     kind: str
+    target: int | None = None  # of a rollback
     result: str
-    verified: bool | None = None
+    why: str = ""  # it failed, or the version isn't verified or no longer
+    verified: bool | None = None  # none where nothing was asked
     live: bool = False
     quarantined: bool = False
-    target: int | None = None
+    withdrawn: bool = False  # the approval of its surface
     surface: str = ""
     seconds: float | None = None
-    changes: dict[str, int] = {}
+    changes: dict[str, int] = {}  # resources by what was done
+    functions: list[str] = []  # that got other content
     report: str = ""
 
 
-class _Update(BaseModel):
+class Update(BaseModel):
     """An entry of `pulumi stack history --json`."""
 
     kind: str
@@ -56,200 +67,212 @@ class _Update(BaseModel):
     end: datetime = Field(alias="endTime")
     result: str
     message: str = ""
-    changes: dict[str, int] | None = Field(default=None, alias="resourceChanges")
-    environment: dict[str, str] | None = None
+    resources: dict[str, int] | None = Field(default=None, alias="resourceChanges")
+    environment: dict[str, str] = {}
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether an operation of `pf` that is reported ran it: the engine notes its settings."""
+        return any(f"pulumi.env.{name}" in self.environment for name in UNHIDES_THE_LOG)
+
+    @property
+    def commit(self) -> str:
+        return self.environment.get("git.head", "")
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+    @property
+    def changes(self) -> dict[str, int]:
+        return {op: count for op, count in (self.resources or {}).items() if op not in NO_STEPS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sources:
-    versions: Sequence[Version]
-    reports: Sequence[OperationReport]
-    updates: Sequence[_Update]
+class Sources:
+    """What is known, each the newest first."""
+
+    versions: Sequence[Version] = ()
+    verifications: Mapping[int, Verification] = field(default_factory=dict[int, Verification])
+    quarantined: Container[str] = ()  # digests of contents
+    withdrawn: Container[str] = ()  # digests of surfaces
+    reports: Sequence[OperationReport] = ()
+    mark: Mark | None = None
+    updates: Sequence[Update] = ()
 
 
-def history(stack: Stack, *, limit: int) -> list[Entry]:
-    """The newest first; at most `limit` versions, and what happened between them.
+def history(name: str, *, limit: int) -> list[Entry]:
+    """The newest first. Needs the stack's backend alone; what else can't be asked is said, and left out.
 
     Raises: OperationError.
     """
-    store = ReleaseStore.of(stack.name, stack.variables)
-    with ThreadPoolExecutor() as pool:
-        updates = pool.submit(_updates, stack, limit)
+    store = ReleaseStore.of_environment(name)
+    with ThreadPoolExecutor(1) as pool:
+        updates = pool.submit(_updates, name, RUNS_OF_AN_OPERATION * limit)
+        mark = read_mark(store.records.store)
         with reading():
             versions = list(islice(store.versions.newest_first(), limit))
-        reports = _reports(report_store(stack), versions, limit)
-        found = _Sources(versions=versions, reports=reports, updates=updates.result())
-    with reading():
-        return _merged(store, found)[:limit]
+            found = Sources(
+                versions=versions,
+                verifications={
+                    one.number: verification
+                    for one in versions
+                    if (verification := store.versions.verification(one.number))
+                },
+                quarantined=store.records.quarantined(),
+                withdrawn=store.records.withdrawn(),
+                reports=_reports(name, limit),
+                mark=mark,
+                updates=updates.result(),
+            )
+    return merged(found)[:limit]
 
 
-def _updates(stack: Stack, limit: int) -> list[_Update]:
+def _updates(name: str, limit: int) -> list[Update]:
+    """A program or settings that don't load take nothing from the versions."""
     try:
-        said = Engine(stack).read("stack", "history", "--json", "--page-size", str(limit), "--page", "1")
+        said = Engine(Stack.load(name, needs=())).read(
+            "stack", "history", "--json", "--page-size", str(limit), "--page", "1"
+        )
+        return _read(said)
     except StackMissingError:
         return []
+    except OperationError as error:
+        say(f"without what was done by plain pulumi, for the engine's history can't be read: {error}")
+        return []
+
+
+def _read(said: str) -> list[Update]:
     try:
-        return TypeAdapter(list[_Update]).validate_json(said)
+        return TypeAdapter(list[Update]).validate_json(said)
     except ValidationError as error:
         raise OperationError(
-            f"the engine's history can't be read: {error.error_count()} problems", "./pf version", ExitCode.FAILED
+            f"it has another form, in {error.error_count()} places", "./pf version", ExitCode.FAILED
         ) from error
 
 
-def _reports(store: ReportStore, versions: Sequence[Version], limit: int) -> list[OperationReport]:
-    """Those of the time of the versions; one that can't be read leaves its entry with less to say."""
-    wanted = {version.operation.id for version in versions if version.operation}
+def _reports(name: str, limit: int) -> list[OperationReport]:
+    """Each is of one entry, so that more than `limit` are never needed."""
     found: list[OperationReport] = []
-    for filed in _filed(store):
-        if len(found) >= 2 * limit:
-            break
-        if filed.id in wanted or len(found) < limit:
+    try:
+        store = report_store_of_environment(name)
+        for filed in store.list()[:limit]:
             try:
                 found.append(store.read(filed))
-            except ReportError:
-                continue
+            except ReportError as error:
+                say(str(error))
+    except (ReportError, OperationError) as error:
+        say(f"without the reports: {error}")
     return found
 
 
-def _filed(store: ReportStore) -> Sequence[Filed]:
-    try:
-        return store.list()
-    except ReportError as error:
-        raise OperationError(str(error)) from error
-
-
-def _merged(store: ReleaseStore, found: _Sources) -> list[Entry]:
-    reports = {report.id: report for report in found.reports}
-    quarantined = store.records.quarantined()
+def merged(found: Sources) -> list[Entry]:
+    """One entry for each event, however many sources know it."""
+    runs: dict[str, Update] = {}  # of the operations, by their ids
+    others: list[Update] = []
+    for update in found.updates:
+        if operation := _operation_of(update, found):
+            runs.setdefault(operation, update)
+        else:
+            others.append(update)
+    operations = {report.id: _of_report(report, runs.get(report.id)) for report in found.reports}
+    if found.mark and found.mark.id not in operations:
+        operations[found.mark.id] = _of_mark(found.mark, runs.get(found.mark.id))
     entries: list[Entry] = []
-    told: set[str] = set()
-    for index, version in enumerate(found.versions):
-        report = reports.get(version.operation.id) if version.operation else None
-        update = next((one for one in found.updates if one.start <= version.at <= one.end + UNRECORDED), None)
-        if report:
-            told.add(report.id)
-        verification = store.versions.verification(version.number)
-        entries.append(
-            Entry(
-                number=version.number,
-                at=version.at,
-                by=version.by,
-                commit=version.commit,
-                message=_message(version),
-                kind=version.operation.kind if version.operation else PLAIN,
-                result=report.result if report else Result.SUCCEEDED,
-                verified=verification.good if verification else None,
-                live=index == 0,
-                quarantined=version.content in quarantined,
-                target=version.operation.target if version.operation else None,
-                surface=version.surface,
-                seconds=report.seconds if report else _seconds(update),
-                changes=(update.changes if update else None) or {},
-                report=report.id if report else "",
-            )
-        )
-    oldest = found.versions[-1].at if found.versions else datetime.min.replace(tzinfo=UTC)
-    entries += [_attempt(report) for report in found.reports if report.id not in told and report.started_at > oldest]
-    entries += [_plain(one) for one in found.updates if one.start > oldest and not _is_told(one, found)]
+    for version in found.versions:
+        update = _that_made(version, found.updates)
+        if update in others:
+            others.remove(update)
+        operation = operations.pop(version.operation.id, None) if version.operation else None
+        entries.append(_of_version(version, operation, update, found))
+    entries += operations.values()
+    entries += map(_of_update, others)
     return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
-def _message(version: Version) -> str:
-    return (version.operation.message or version.operation.reason) if version.operation else ""
+def _that_made(version: Version, updates: Iterable[Update]) -> Update | None:
+    """The policy pack writes a version while its update runs, and no two run at once."""
+    begun = next((update for update in updates if update.kind == UPDATE and update.start <= version.at), None)
+    return begun if begun and version.at < begun.end + WHOLE_SECOND else None
 
 
-def _seconds(update: _Update | None) -> float | None:
-    return (update.end - update.start).total_seconds() if update else None
+def _operation_of(update: Update, found: Sources) -> str:
+    """The id of the operation that ran it. What is done without `pf` in the meantime, in a watch, is nobody's."""
+    if not update.is_ours:
+        return ""
+    started = update.start + WHOLE_SECOND
+    if found.mark and found.mark.started_at < started:
+        return found.mark.id
+    return next((one.id for one in found.reports if one.started_at < started and update.start <= one.ended_at), "")
 
 
-def _attempt(report: OperationReport) -> Entry:
-    """What `pf` began and what made no version: it failed, was interrupted, or found nothing new to bring."""
+def _of_version(version: Version, operation: Entry | None, update: Update | None, found: Sources) -> Entry:
+    asked = version.operation
+    verification = found.verifications.get(version.number)
+    entry = operation or Entry(at=version.at, kind=UPDATE, result=Result.SUCCEEDED)
+    meant = (asked.message or asked.reason) if asked else ""
+    lost = verification.why if verification and not verification.good else ""
+    return entry.model_copy(
+        update={
+            "number": version.number,
+            "at": version.at,
+            "by": version.by,
+            "commit": version.commit,
+            "dirty": version.dirty,
+            "message": meant or entry.message or (update.message if update else ""),
+            "kind": asked.kind if asked else UPDATE,
+            "target": asked.target if asked else None,
+            "why": lost or entry.why,
+            "verified": verification.good if verification else None,
+            "live": version == found.versions[0],
+            "quarantined": version.content in found.quarantined,
+            "withdrawn": version.surface in found.withdrawn,
+            "surface": version.surface,
+            "seconds": update.seconds if entry.seconds is None and update else entry.seconds,
+            "changes": entry.changes or (update.changes if update else {}),
+        }
+    )
+
+
+def _of_report(report: OperationReport, run: Update | None) -> Entry:
     return Entry(
-        number=None,
         at=report.started_at,
         by=report.who,
-        commit=report.commit,
-        message=report.message or report.reason,
-        kind=report.change or report.kind,
-        result=report.result,
-        verified=report.verified,
+        commit=report.commit or (run.commit if run else ""),
+        message=report.message or report.reason or (run.message if run else ""),
+        kind=report.kind,
         target=report.target,
+        result=report.result,
+        why=report.why,
+        verified=report.verified,
         seconds=report.seconds,
+        changes=dict(Counter(one.op for one in report.resources)),
+        functions=[one.name for one in report.functions],
         report=report.id,
     )
 
 
-def _plain(update: _Update) -> Entry:
-    environment = update.environment or {}
+def _of_mark(mark: Mark, run: Update | None) -> Entry:
+    """What has written no report yet: it is at work, or was killed."""
     return Entry(
-        number=None,
+        at=mark.started_at,
+        by=mark.who,
+        commit=run.commit if run else "",
+        message=mark.message or mark.reason or (run.message if run else ""),
+        kind=mark.kind,
+        target=mark.target,
+        result=Result.INTERRUPTED if mark.is_dead else UNDER_WAY,
+        why=f"killed while {mark.doing}" if mark.is_dead else mark.doing,
+    )
+
+
+def _of_update(update: Update) -> Entry:
+    return Entry(
         at=update.start,
-        by=environment.get("git.author", ""),
-        commit=environment.get("git.head", ""),
+        commit=update.commit,
         message=update.message,
-        kind=PLAIN if update.kind == "update" else f"plain {update.kind}",
+        kind=update.kind,
         result=update.result,
-        seconds=_seconds(update),
-        changes=update.changes or {},
+        seconds=update.seconds,
+        changes=update.changes,
     )
-
-
-def _is_told(update: _Update, found: _Sources) -> bool:
-    """Whether a version or a report speaks of it already."""
-    by_version = any(update.start <= one.at <= update.end + UNRECORDED for one in found.versions)
-    return by_version or any(one.started_at <= update.start <= one.ended_at for one in found.reports)
-
-
-class Difference(BaseModel):
-    """`pf history diff --json`: what lies between two versions."""
-
-    before: int
-    after: int
-    resources: list[ResourceDifference]
-    functions: list[FunctionChange]
-    config: dict[str, tuple[str, str]]  # by key: before, after
-
-
-def version_of(name: str, number: int) -> tuple[ReleaseStore, Version]:
-    """Raises: OperationError."""
-    store = ReleaseStore.of_environment(name)
-    with reading():
-        version = store.versions.get(number)
-    if version is None:
-        raise OperationError(f"there is no version {number}", f"What there is: ./pf history --stack {name}")
-    return store, version
-
-
-def difference(name: str, before: int, after: int) -> Difference:
-    """Raises: OperationError."""
-    store, old = version_of(name, before)
-    _, new = version_of(name, after)
-    with reading():
-        surfaces = [store.records.surface(one.surface) for one in (old, new)]
-    left, right = _functions(old), _functions(new)
-    return Difference(
-        before=before,
-        after=after,
-        resources=[
-            ResourceDifference(
-                urn=one.urn,
-                name=one.name,
-                type=one.type,
-                title=one.title,
-                kind=one.kind,
-                sentences=list(one.sentences),
-            )
-            for one in differences(*surfaces)
-        ],
-        functions=[
-            FunctionChange(name=function, before=left.get(function, ""), after=right.get(function, ""))
-            for function in sorted(left.keys() | right.keys())
-            if left.get(function) != right.get(function)
-        ],
-        config=setting_differences(store, old, new),
-    )
-
-
-def _functions(version: Version) -> dict[str, str]:
-    matches = (TRIGGER.fullmatch(line) for line in version.functions)
-    return {match["name"]: match["digest"] for match in matches if match}

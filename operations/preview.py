@@ -18,7 +18,6 @@ from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError
 from gate.state import State, read
 from gate.surface import Surface
-from gate.words import differences
 from operations.approvals import Approvals, approvals_of
 from operations.engine import Engine, InterruptedEngineError
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
@@ -26,7 +25,7 @@ from operations.environment import RUNS_THE_ENGINE
 from operations.errors import ExitCode, OperationError
 from operations.gate import gate_of, looked
 from operations.output import say
-from operations.preview_report import APPROVAL, Outcome, PreviewReport, ResourceDifference, order
+from operations.preview_report import APPROVAL, Outcome, PreviewReport, order, resource_differences
 from operations.releases import ReleaseStore
 from operations.reversibility import undo_of
 from operations.stack import Stack
@@ -60,8 +59,8 @@ def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
         surface=run.surface.digest,
         base=run.base.digest,
         approved=run.approved.digest,
-        differences=_differences(run.approved, run.surface),
-        drift=_differences(run.approved, run.base),
+        differences=resource_differences(run.approved, run.surface),
+        drift=resource_differences(run.approved, run.base),
         approvals=run.approvals,
         gate_problem=run.problem,
         approve_command=f"./pf approve --stack {stack.name}" if outcome is Outcome.APPROVALS_MISSING else "",
@@ -142,20 +141,6 @@ def outcome_of(code: int, events: Events, approvals: Approvals | None) -> Outcom
     if not approvals.allowed:
         return Outcome.APPROVALS_MISSING if approvals.missing else Outcome.REFUSED
     return Outcome.REFUSED if code else Outcome.ALLOWED
-
-
-def _differences(before: Surface, after: Surface) -> list[ResourceDifference]:
-    return [
-        ResourceDifference(
-            urn=one.urn,
-            name=one.name,
-            type=one.type,
-            title=one.title,
-            kind=one.kind,
-            sentences=list(one.sentences),
-        )
-        for one in differences(before, after)
-    ]
 
 
 def without_secrets(report: PreviewReport, stack: Stack) -> PreviewReport:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from gate.words import ChangeKind
+from gate.surface import Surface
+from gate.words import ChangeKind, differences
 from operations.approvals import Approvals
 from operations.engine_events import Diagnostic, FunctionChange, Step, Violation
 from operations.errors import ExitCode
@@ -116,6 +117,20 @@ class PreviewReport(BaseModel):
         counted = [(len(warn), "warns", "warn"), (len(refuse), "refuses", "refuse")]
         others = [f"{count} {one if count == 1 else several}" for count, one, several in counted if count]
         return ", ".join([f"{total - len(refuse | warn)} of {total} hold", *others])
+
+
+def resource_differences(before: Surface, after: Surface) -> list[ResourceDifference]:
+    return [
+        ResourceDifference(
+            urn=one.urn,
+            name=one.name,
+            type=one.type,
+            title=one.title,
+            kind=one.kind,
+            sentences=list(one.sentences),
+        )
+        for one in differences(before, after)
+    ]
 
 
 def order(step: Step) -> tuple[int, str, str]:

@@ -44,10 +44,10 @@ def _parts(report: PreviewReport) -> Iterator[RenderableType]:
     if report.differences:
         surface, before = (one[:SHOWN] or "nothing" for one in (report.surface, report.approved))
         yield f"\nwhat approvals are about: the security surface {surface}, in place of {before}"
-        yield from _differences(report.differences)
+        yield from difference_lines(report.differences)
     if report.drift:
         yield f"\n{DRIFT}:"
-        yield from _differences(report.drift)
+        yield from difference_lines(report.drift)
     if report.approvals:
         yield from _approvals(report.approvals)
     elif report.gate_problem:
@@ -61,7 +61,8 @@ def _parts(report: PreviewReport) -> Iterator[RenderableType]:
         yield Text(f"Give one: {plain(report.approve_command, 500)}")
 
 
-def _differences(found: list[ResourceDifference]) -> Iterator[RenderableType]:
+def difference_lines(found: list[ResourceDifference]) -> Iterator[RenderableType]:
+    """What becomes of each resource, in words."""
     for one in found:
         yield Text.assemble(MARKS[one.kind], f" {one.title}")
         for sentence in one.sentences:

@@ -1,15 +1,18 @@
 """The reports of a stack: where they are kept, the last ones, one of them."""
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from operations.environment import ROOT, Environment, load
 from operations.errors import ExitCode, OperationError
-from operations.stack import Stack
+from operations.stack import Stack, state_folder
 from reports.models import Kind, OperationReport
 from reports.store import ReportError, ReportStore
+from settings import Settings, SettingsError
 
 
 class Listed(BaseModel):
@@ -35,10 +38,26 @@ def told(cure: str = "") -> Generator[None]:
 
 def report_store(stack: Stack) -> ReportStore:
     """PF_REPORTS, or a folder beside the state. Raises: OperationError."""
-    url = stack.environment.pf_reports or stack.state / "reports"
-    region = stack.environment.aws_region or stack.settings.aws_region
+    return _opened(stack.name, stack.environment, stack.state, stack.variables, stack.settings.aws_region)
+
+
+def report_store_of_environment(stack: str) -> ReportStore:
+    """The same, also where the present checkout has broken the stack's settings. Raises: OperationError."""
+    state = state_folder()
+    loaded = load(stack, state, os.environ, ())
+    try:
+        region = Settings.from_file(stack, ROOT).aws_region
+    except SettingsError:
+        region = ""
+    return _opened(stack, loaded.settings, state, loaded.variables, region)
+
+
+def _opened(
+    stack: str, environment: Environment, state: Path, variables: Mapping[str, str], region: str
+) -> ReportStore:
+    url = environment.pf_reports or state / "reports"
     with told("PF_REPORTS says where they are: environment.template has an example."):
-        return ReportStore.of(url, stack.name, {**stack.variables, "AWS_REGION": region})
+        return ReportStore.of(url, stack, {**variables, "AWS_REGION": environment.aws_region or region})
 
 
 def reports(stack: Stack, limit: int) -> list[Listed]:

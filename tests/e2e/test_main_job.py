@@ -143,6 +143,14 @@ def test_the_stack_history_has_the_update(checkout: Checkout) -> None:
     assert [entry["kind"] for entry in history if entry["result"] == "succeeded"].count("update") >= 1
 
 
+@pytest.mark.rows("K6")
+def test_the_first_deployment_is_one_entry_of_the_history(checkout: Checkout) -> None:
+    first = json.loads(checkout.pf("history", "--json", "--limit", "100").stdout)[-1]
+    assert (first["number"], first["kind"], first["result"], first["verified"]) == (1, "deployment", "succeeded", True)
+    assert first["changes"]["create"] > 20
+    assert first["functions"] == ["create-payment-method", "encrypt-data"]
+
+
 @pytest.mark.rows("K7")
 def test_a_second_update_changes_nothing(checkout: Checkout) -> None:
     checkout.pulumi("preview", "--expect-no-changes", "--non-interactive")

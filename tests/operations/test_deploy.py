@@ -1,5 +1,6 @@
 """What a deployment decides when something is unwell afterwards."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -43,12 +44,15 @@ class Case:
         self.store = Mock()
         self.store.versions.latest.return_value = version(2, "new")
         self.candidates = [version(1, "old")]
-        monkeypatch.setattr(deploy, "candidates", Mock(side_effect=lambda *_: iter(self.candidates)))
+        monkeypatch.setattr(deploy, "candidates", self._candidates)
         monkeypatch.setattr(deploy, "undo", self._undo)
         self.stack = Mock(command="", root=tmp_path)
         self.stack.release.functions = {"encrypt-data": None}
 
-    def _undo(self, _store: Any, live: Any, target: Any, **_: Any) -> None:
+    def _candidates(self, _store: Any, _left: str) -> Iterator[Any]:
+        return iter(self.candidates)
+
+    def _undo(self, _store: Any, live: Any, target: Any, **_options: Any) -> None:
         self.undone.append((live.number, target.number))
 
     def taken_back(self, *unwell: str, before: frozenset[str] = frozenset()) -> HealthReport | None:
