@@ -25,6 +25,7 @@ def variables(state: State, credentials: Credentials) -> dict[str, str]:
         "SUPABASE_ANON_KEY": credentials.anon_key,
         "SUPABASE_SERVICE_ROLE_KEY": credentials.service_role_key,
         "PF_APPROVALS": str(state.folder("approvals")),
+        "PF_REPORTS": f"file://{state.folder('reports')}",
         "PULUMI_HOME": str(state.folder("pulumi-home")),
         "PULUMI_BACKEND_URL": f"file://{state.folder('pulumi')}",
         # Stacks of the sandbox hold no secret; the salt that belongs to it is in Pulumi.sandbox.yaml.

@@ -15,7 +15,7 @@ from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import CREDENTIALS, Credentials
 
 # What is worthless without the keys that AWS kept in memory.
-BOUND_TO_AWS = ("aws", "supabase", "database", "pulumi")
+BOUND_TO_AWS = ("aws", "supabase", "database", "pulumi", "reports")
 
 Say = Callable[[str], None]
 
