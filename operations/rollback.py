@@ -95,7 +95,10 @@ def rollback(name: str, wish: Wish) -> HealthReport:
         say(f"{name}: from version {plan.live.number} back to version {plan.target.number}, made {_made(plan.target)}")
         if plan.wish.emergency:
             _require_incident(plan.stack, wish)
-        return _carried_out(plan)
+        report = _carried_out(plan)
+        if plan.leaves:
+            say(_quarantine(plan))
+        return report
 
 
 def undo(store: ReleaseStore, live: Version, target: Version, *, present: Path, reason: str) -> None:
@@ -128,6 +131,15 @@ def _carried_out(plan: Return) -> HealthReport:
     )
     with conducted(journal, plan.stack):
         return roll_back(plan, journal)
+
+
+def _quarantine(plan: Return) -> str:
+    """What keeps the version that was left from coming back, and what takes its change out of the branch."""
+    left, target = plan.live, plan.target
+    said = f"version {left.number} is refused from now on, until: ./pf unblock {left.number} --reason WHY"
+    if left.commit in ("", target.commit):
+        return said
+    return f"{said}\nTake its change out of the branch: git revert --no-edit {target.commit[:12]}..{left.commit[:12]}"
 
 
 def _made(version: Version) -> str:
