@@ -1,10 +1,12 @@
 """What git says about the program that is to be deployed: who wrote it, and whether it was reviewed."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from typing_extensions import override
@@ -13,6 +15,7 @@ APPROVALS = "approvals"
 # The statements of a stack, which need no review; who may approve, in the files above them, is part of the change.
 STATEMENTS = f":(exclude,glob){APPROVALS}/*/**"
 SECONDS = 10
+SHA256 = 64  # characters of a commit, in a repository of that kind
 
 
 class GitError(Exception):
@@ -118,32 +121,42 @@ class ReleaseCommits(Commits):
 
     @override
     def authors(self, since: str) -> frozenset[str]:
-        """Nobody: it was live before."""
-        return frozenset()
+        """Of what isn't live yet: that it was is a claim. Nobody where git doesn't know the commit."""
+        return super().authors(since) if self._blobs() else frozenset()
 
     @override
     def is_on(self, branch: str) -> bool:
         return bool(self.commit) and self.has(branch, self.commit) and self._is_as_committed()
 
     def _is_as_committed(self) -> bool:
-        listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.commit).stdout.decode(errors="replace")
-        blobs: dict[str, str] = {}
-        for line in filter(None, listed.split("\0")):
-            described, _, path = line.partition("\t")
-            blobs[path] = described.split()[2]
+        blobs = self._blobs()
         here = {file.relative_to(self.release).as_posix(): file for file in _files(self.release)}
-        hashed = self._git(
-            "hash-object", "--no-filters", "--stdin-paths", told="\n".join(map(str, here.values())).encode()
-        )
-        hashes = dict(zip(here, hashed.stdout.decode().split(), strict=True))
-        missing = [path for path in blobs if _counts(path) and path not in hashes]
-        return not missing and all(blobs.get(path) == blob for path, blob in hashes.items())
+        complete = all(path in here for path in blobs if _counts(path))
+        return complete and all(blobs.get(path) == self._blob(file) for path, file in here.items())
+
+    def _blobs(self) -> dict[str, str]:
+        """Git's name for the content of each file of the commit; empty where this clone doesn't have it."""
+        if not self.commit:
+            return {}
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.commit, codes=(0, 128))
+        lines = filter(None, listed.stdout.decode(errors="replace").split("\0"))
+        return {path: described.split()[2] for described, _, path in (line.partition("\t") for line in lines)}
+
+    def _blob(self, file: Path) -> str:
+        """Git's name for the content of this file; empty for what no archive holds, as a link."""
+        if file.is_symlink() or not file.is_file():
+            return ""
+        content = file.read_bytes()
+        form = hashlib.sha256 if len(self.commit) == SHA256 else partial(hashlib.sha1, usedforsecurity=False)
+        return form(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """With links to folders, from which Python could import, except to the release's own packages."""
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__" and not Path(place, name).is_symlink()]
-        yield from (Path(place, name) for name in sorted(names))
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        folders[:] = [name for name in folders if name not in ("__pycache__", *links)]
+        yield from (Path(place, name) for name in sorted([*names, *(one for one in links if one != ".venv")]))
 
 
 def _counts(path: str) -> bool:

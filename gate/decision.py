@@ -90,7 +90,7 @@ class Change:
     state: Surface  # of what is deployed; its settings are the live record's
     release: str
     content: str = ""  # digest of surface and functions, whatever program brings them
-    returns: bool = False  # a release that was live before is brought back
+    returns: bool = False  # it says that it brings a release of before back
     signers: str  # digest of the trust files that come with the change
     pack: str
     commit: str = ""  # of the program; empty outside a git repository
@@ -107,6 +107,7 @@ class Known:
     live: Applied | None
     live_surface: Surface
     before: Applied | None  # the record of the wanted surface, if it was ever applied
+    released: Applied | None = None  # the record of the wanted release, if it was ever applied
     trust: Trust
     hours: BusinessHours
     surfaces: Mapping[str, Surface] = field(default_factory=dict[str, Surface])  # those that approvals were based on
@@ -393,11 +394,12 @@ def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str
     if statement.surface != change.surface.digest:
         return f"{one.name} was given with another surface than {change.surface.digest[:12]}"
     is_live = known.live is not None and known.live.release == change.release
-    if statement.base != change.state.digest and not is_live and not change.returns:
+    returns = change.returns and known.released is not None
+    if statement.base != change.state.digest and not is_live and not returns:
         return f"{one.name} was given on another base than {change.state.digest[:12]}"
     if statement.pack != change.pack:
         return f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}"
-    if not statement.not_before <= change.now < statement.expires and not change.returns:
+    if not statement.not_before <= change.now < statement.expires and not returns:
         return f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M} UTC"
     return ""
 

@@ -20,7 +20,7 @@ from gate.decision import Change, Decision, Identity, Known, Signed, Verdict
 from gate.folder import Filed, Folder
 from gate.hours import DAYS, BusinessHours
 from gate.receipt import ReceiptError, content_digest
-from gate.records import Records
+from gate.records import Commit, Records
 from gate.signature import VerifierError
 from gate.state import State, StateError
 from gate.statement import StatementError
@@ -150,9 +150,18 @@ class Gate:
 
     @cached_property
     def commits(self) -> Commits:
+        """Raises: EvidenceError."""
         if self.is_return:
-            return ReleaseCommits(folder=self.checkout, release=self.root, commit=self.environment.get(COMMIT, ""))
+            return ReleaseCommits(folder=self.checkout, release=self.root, commit=self._claimed_commit)
         return Commits(folder=self.checkout)
+
+    @property
+    def _claimed_commit(self) -> str:
+        """A whole one: it stands in the records afterwards, and means the same at any time."""
+        try:
+            return TypeAdapter(Commit).validate_python(self.environment.get(COMMIT, ""))
+        except ValidationError as error:
+            raise EvidenceError(f"{COMMIT} is no commit as `pf` sets it; unset it") from error
 
     @cached_property
     def records(self) -> Records:
@@ -220,7 +229,7 @@ class Gate:
             now=datetime.now(UTC),
         )
 
-    def known(self, surface: Surface) -> Known:
+    def known(self, surface: Surface, release: str) -> Known:
         """Raises: TrustError, StoreError, StatementError, EvidenceError."""
         live = self.records.live()
         filed = Folder(self.folder, self.stack)
@@ -230,6 +239,7 @@ class Gate:
             live=live,
             live_surface=self.records.surface(live.surface) if live else Surface(),
             before=self.records.applied(surface.digest),
+            released=self.records.released(release),
             trust=self.trust,
             hours=self.hours,
             surfaces=self._bases({one.statement.base for one in approvals}),

@@ -94,6 +94,10 @@ def content_digest(surface: str, functions: Sequence[str]) -> str:
     return digest({"surface": surface, "functions": list(functions)})
 
 
+def release_digest(program: str, functions: Sequence[str]) -> str:
+    return digest({"program": program, "functions": list(functions)})
+
+
 def program_digest(folder: Path, stack: str) -> str:
     """Changes with the program, the gate, the stack's config and the locked packages.
 
@@ -156,7 +160,7 @@ class Receipt:
     @property
     def release(self) -> str:
         """What a hotfix is approved by: the whole program and the content of the functions."""
-        return digest({"program": self.program, "functions": list(self.functions)})
+        return release_digest(self.program, self.functions)
 
     @property
     def content(self) -> str:

@@ -67,6 +67,10 @@ class Records:
         """When that surface was last applied, if it ever was."""
         return self._get(f"applied/{surface}.json", Applied)
 
+    def released(self, release: str) -> Applied | None:
+        """When that very release, program and functions, was last applied, if it ever was."""
+        return self._get(f"released/{release}.json", Applied)
+
     def trust_root(self) -> TrustRoot | None:
         return self._get(TRUST, TrustRoot)
 
@@ -100,8 +104,10 @@ class Records:
         self.store.put_new(f"surfaces/{applied.surface}.json", json.dumps(surface.as_json(), sort_keys=True).encode())
         if signers is not None:
             self.store.put(f"signers/{applied.signers}.json", signers)
-        self.store.put(f"applied/{applied.surface}.json", TypeAdapter(Applied).dump_json(applied))
-        self.store.put(LIVE, TypeAdapter(Applied).dump_json(applied))
+        content = TypeAdapter(Applied).dump_json(applied)
+        self.store.put(f"applied/{applied.surface}.json", content)
+        self.store.put(f"released/{applied.release}.json", content)
+        self.store.put(LIVE, content)
 
     def withdrawn(self) -> dict[str, str]:
         """Digests that count no more, with the reason."""

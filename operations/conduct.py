@@ -58,9 +58,18 @@ def conducted(journal: Journal, stack: Stack) -> Generator[None]:
         journal.result, journal.why = Result.FAILED, f"{type(error).__name__}: {error}"
         raise
     finally:
-        journal.unmark()
-        journal.errors += filter(None, [started.result()])
+        journal.errors += filter(None, [started.result(), _unmarked(journal)])
         finish(journal.report(), stack)
+
+
+def _unmarked(journal: Journal) -> str | None:
+    """What went wrong, which ends nothing: the report says how the operation itself ended."""
+    try:
+        journal.unmark()
+    except OperationError as error:
+        say(f"warning: {error.message}")
+        return error.message
+    return None
 
 
 def finish(report: OperationReport, stack: Stack) -> None:
@@ -69,7 +78,7 @@ def finish(report: OperationReport, stack: Stack) -> None:
     report = report.model_copy(update={"errors": [*report.errors, *filter(None, [problem])]})
     try:
         say(f"report: {report_store(stack).write(report)}")
-    except ReportError as error:
+    except (ReportError, OperationError) as error:
         say(f"the report could not be written: {error}")
 
 

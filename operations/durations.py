@@ -4,7 +4,7 @@ import re
 
 from operations.errors import ExitCode, OperationError
 
-TIME = re.compile(r"(?:(\d+)m)?(?:(\d+)s?)?")
+TIME = re.compile(r"(?:(\d{1,6})m)?(?:(\d{1,6})s?)?")
 
 
 def seconds_of(text: str, option: str) -> float:

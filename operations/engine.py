@@ -63,10 +63,14 @@ class InterruptedEngineError(OperationError):
 
 
 class Engine:
-    """`pulumi` for one stack. `wait`: for how many seconds the lock of another update is waited for."""
+    """`pulumi` for one stack. `wait`: for how many seconds the lock of another update is waited for.
 
-    def __init__(self, stack: Stack, *, seconds: float = READ_SECONDS, wait: float = 0) -> None:
+    `resume`: what goes on with an update that failed.
+    """
+
+    def __init__(self, stack: Stack, *, seconds: float = READ_SECONDS, wait: float = 0, resume: str = "deploy") -> None:
         self.stack = stack
+        self._resume = resume
         self.seconds = seconds  # for what only reads
         self._patience = time.monotonic() + wait
         self._waited_for = ""
@@ -241,7 +245,7 @@ class Engine:
         )
 
     def _again(self, verb: str) -> str:
-        return f"./pf {'destroy' if verb == 'destroy' else 'deploy'}{self.stack.command}"
+        return f"./pf {'destroy' if verb == 'destroy' else self._resume}{self.stack.command}"
 
     def _stream(
         self, arguments: Sequence[str], *, quiet: bool = False, started: Callable[[int], None] | None = None
@@ -260,9 +264,9 @@ class Engine:
                 errors="replace",
                 bufsize=1,
             )
-            if started:
-                started(process.pid)
             with process:
+                if started:
+                    started(process.pid)
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)

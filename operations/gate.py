@@ -105,7 +105,7 @@ def looked(gate: Gate, receipt: Receipt, deployed: Surface) -> Look:
         functions=receipt.functions,
         pack=pack_version(),
     )
-    return Look(gate=gate, receipt=receipt, change=change, known=gate.known(receipt.surface))
+    return Look(gate=gate, receipt=receipt, change=change, known=gate.known(receipt.surface, receipt.release))
 
 
 def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:

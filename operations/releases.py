@@ -67,10 +67,10 @@ def reading() -> Generator[None]:
 
 
 def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
-    """What may be brought back, the best first: verified, neither refused by people nor what stands now."""
-    quarantined, withdrawn = store.records.quarantined(), store.records.withdrawn()
+    """What may be brought back, the best first: verified, nowhere refused, and not what stands now."""
+    refused = store.records.quarantined().keys() | store.records.withdrawn().keys()
     for version in store.versions.newest_first():
-        if version.content == left or version.content in quarantined or version.surface in withdrawn:
+        if version.content == left or not refused.isdisjoint((version.content, version.surface, version.release)):
             continue
         verification = store.versions.verification(version.number)
         if verification and verification.good:
@@ -118,9 +118,10 @@ def _refuse_impossible(store: ReleaseStore, version: Version, left: str) -> None
     if version.content == left:
         raise OperationError(f"version {version.number} is what stands already", "Nothing was changed.")
     withdrawn = store.records.withdrawn()
-    if version.surface in withdrawn:
-        why = withdrawn[version.surface]
-        raise OperationError(f"version {version.number} was withdrawn: {why}", "Choose another: ./pf history")
+    for why in (withdrawn[digest] for digest in (version.surface, version.release) if digest in withdrawn):
+        raise OperationError(
+            f"version {version.number} was withdrawn: {why}", f"Choose another: ./pf history --stack {store.stack}"
+        )
     if entry := store.records.quarantined().get(version.content):
         raise OperationError(
             f"version {version.number} is in quarantine: {entry.reason}", unblock_command(store, entry)
@@ -233,13 +234,19 @@ def _packages(folder: Path) -> Path:
 
 
 def _run(command: list[str], told: str = "") -> str:
-    done = subprocess.run(
-        command, input=told, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS, cwd=ROOT
-    )
-    if done.returncode:
-        raise OperationError(
-            f"the version's locked packages can't be installed: {done.stderr.strip()}",
-            "Is the package index reachable?",
-            ExitCode.FAILED,
+    try:
+        done = subprocess.run(
+            command, input=told, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS, cwd=ROOT
         )
+    except subprocess.TimeoutExpired:
+        raise _not_installed(f"`{' '.join(command[:3])}` did not end within {INSTALL_SECONDS} s") from None
+    if done.returncode:
+        raise _not_installed(done.stderr.strip())
     return done.stdout
+
+
+def _not_installed(why: str) -> OperationError:
+    """Before anything was changed."""
+    return OperationError(
+        f"the version's locked packages can't be installed: {why}", "Is the package index reachable?", ExitCode.FAILED
+    )

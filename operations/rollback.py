@@ -106,6 +106,8 @@ def undo(store: ReleaseStore, live: Version, target: Version, *, present: Path, 
 
     Raises: OperationError; people have been called then.
     """
+    with reading():
+        live = store.versions.latest() or live  # an update that failed may have become a version all the same
     with unpacked(store, target, live, NEEDS) as stack:
         wish = Wish(reason=" ".join(reason.split())[:LONGEST_LINE])
         plan = Return(store=store, live=live, target=target, stack=stack, present=present, wish=wish)
@@ -183,10 +185,11 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     if plan.wish.emergency:
         variables[EMERGENCY] = "1"
     stack = replace(stack, variables=variables)
-    engine = Engine(stack, wait=plan.wish.wait_seconds)
+    engine = Engine(stack, wait=plan.wish.wait_seconds, resume="diagnose rollback")
     journal.version_before, journal.commit = plan.live.number, plan.target.commit
     with journal.step("checking"):
         state = _looked(stack, engine)
+        _refuse_another_live(plan)
         _refuse_impossible(plan, state)
     with journal.step("updating"):
         arguments = functions_to_bring_back(stack, read_state(engine))
@@ -217,6 +220,17 @@ def _looked(stack: Stack, engine: Engine) -> State:
         recover(stack, engine)
         state = state_of(stack)
     return state
+
+
+def _refuse_another_live(plan: Return) -> None:
+    """Raises: OperationError where a version came after this was planned, perhaps while its lock was waited for."""
+    with reading():
+        live = plan.store.versions.latest()
+    if live != plan.live:
+        raise OperationError(
+            f"version {live.number if live else 0} has come meanwhile; nothing was changed",
+            f"Is it still what you want? ./pf history{plan.stack.command}",
+        )
 
 
 def _updated(plan: Return, stack: Stack, engine: Engine, journal: Journal, state: State, arguments: list[str]) -> None:
@@ -261,6 +275,6 @@ def _note(plan: Return, journal: Journal) -> None:
     with reading():
         made = plan.store.versions.latest()
         journal.version = made.number if made else None
-        if plan.leaves:
+        if made and made.content != plan.live.content:
             entry = Quarantined(version=plan.live.number, reason=journal.reason, by=journal.who, at=datetime.now(UTC))
             plan.store.records.quarantine(plan.live.content, entry)

@@ -134,7 +134,7 @@ class ApprovalGate:
             functions=receipt.functions,
             pack=self._pack,
         )
-        known = self._gate.known(surface)
+        known = self._gate.known(surface, receipt.release)
         verdict = decide(change, known)
         if not verdict.allowed:
             raise Denied(denial(verdict, change))

@@ -8,8 +8,9 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from gate.receipt import program_files
 
@@ -29,14 +30,16 @@ def files(folder: Path, stack: str) -> Iterator[Path]:
     Raises: gate.receipt.ReceiptError.
     """
     found = {*program_files(folder, stack), *(folder / name for name in FILES), *_functions(folder / FUNCTIONS)}
-    return (file for file in sorted(found) if file.is_file())
+    return (file for file in sorted(found) if file.is_file() and _is_source(file.relative_to(folder)))
 
 
 def _functions(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        parts = file.relative_to(folder).parts
-        if not any(part.startswith(".") or part in LEFT_OUT for part in parts) and not file.is_symlink():
-            yield file
+    return (file for file in folder.rglob("*") if not file.is_symlink())
+
+
+def _is_source(file: PurePath) -> bool:
+    """Nothing hidden, and nothing that Python would run in place of the source."""
+    return not any(part.startswith(".") or part in LEFT_OUT for part in file.parts)
 
 
 def digest_of(archive: bytes) -> str:
@@ -67,6 +70,11 @@ def unpack(packed: bytes, digest: str, folder: Path) -> None:
         raise SourceDamagedError(f"the release's archive {digest[:12]} is damaged: its content has another digest")
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+            for entry in tar:
+                if not entry.isfile() or not _is_source(PurePosixPath(entry.name)):
+                    raise SourceDamagedError(
+                        f"the release's archive {digest[:12]} holds what no release has: {entry.name}"
+                    )
+                tar.extract(entry, folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise SourceDamagedError(f"the release's archive {digest[:12]} can't be unpacked: {error}") from error

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gate.receipt import content_digest
+from gate.receipt import content_digest, release_digest
 from gate.records import Commit, Digest
 from gate.store import Store, StoreError
 
@@ -69,6 +69,11 @@ class Version:
         """What stood when it was applied, whatever program made it."""
         return content_digest(self.surface, self.functions)
 
+    @property
+    def release(self) -> str:
+        """What a hotfix was approved by, and what may be withdrawn."""
+        return release_digest(self.program, self.functions)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
@@ -98,7 +103,13 @@ class Versions:
         return found
 
     def get(self, number: int) -> Version | None:
-        return self._get(f"versions/{number}.json", Version)
+        name = f"versions/{number}.json"
+        found = self._get(name, Version)
+        if found and found.number != number:
+            raise StoreError(
+                f"{name} in the release store is damaged: restore it from a backup (it is version {found.number})"
+            )
+        return found
 
     def newest_first(self) -> Iterator[Version]:
         version = self.latest()
@@ -115,7 +126,9 @@ class Versions:
         number = latest.number + 1 if latest else 1
         while True:
             numbered = replace(version, number=number)
-            if self.store.put_new(f"versions/{number}.json", TypeAdapter(Version).dump_json(numbered)):
+            name, content = f"versions/{number}.json", TypeAdapter(Version).dump_json(numbered)
+            # A retry, after an answer that was lost, finds what it had written itself.
+            if self.store.put_new(name, content) or self.store.get(name) == content:
                 break
             number += 1
         self.store.put(LATEST, str(number).encode())

@@ -12,7 +12,7 @@ import pytest
 from gate.decision import Change, Identity, Kind, Known, Signed, Verdict, decide
 from gate.explain import denial
 from gate.hours import BusinessHours
-from gate.records import Applied
+from gate.records import Applied, Quarantined
 from gate.signers import Role, Signers, namespace_of
 from gate.statement import Approval, Incident
 from gate.surface import Surface
@@ -689,6 +689,55 @@ def test_a_hotfix_that_failed_halfway_is_applied_again(hotfix: World) -> None:
     allowed(hotfix, Kind.HOTFIX)
 
 
+@pytest.fixture
+def used(hotfix: World) -> World:
+    """A hotfix that was applied while its approval counted; since then other releases came."""
+    hotfix.hotfix(base=WANTED.digest, not_before=AT - timedelta(days=9), expires=AT - timedelta(days=8))
+    hotfix.changes(returns=True)
+    hotfix.knows(released=applied(LIVE, release=RELEASE))
+    return hotfix
+
+
+@pytest.mark.rows("K8")
+def test_a_hotfix_that_was_live_comes_back_by_its_own_approval(used: World) -> None:
+    allowed(used, Kind.HOTFIX)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"release": OTHER_RELEASE}, "is for the release d4d4d4d4d4d4, this is d5d5d5d5d5d5"),
+        ({"pack": "2.0.0"}, "was given under policy pack"),
+        ({"signers": NEW_SIGNERS}, ""),
+    ],
+)
+def test_a_hotfix_comes_back_as_what_it_was(changed: dict[str, Any], said: str, used: World) -> None:
+    used.changes(**changed)
+    assert not used.verdict().allowed
+    assert said in "".join(used.verdict().problems)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"base": WANTED.digest}, "was given on another base"),
+        ({"not_before": AT - timedelta(days=9), "expires": AT}, "is valid from"),
+        ({"not_before": AT + timedelta(days=1), "expires": AT + timedelta(days=2)}, "is valid from"),
+    ],
+)
+def test_to_call_a_hotfix_a_return_brings_nothing_that_never_was_live(
+    changed: dict[str, Any], said: str, hotfix: World
+) -> None:
+    hotfix.changes(returns=True)
+    hotfix.hotfix(**changed)
+    denied(hotfix, Kind.HOTFIX, said, missing=("devops-lead",))
+
+
+def test_a_hotfix_that_was_live_is_not_deployed_again_without_a_rollback(used: World) -> None:
+    used.changes(returns=False)
+    denied(used, Kind.HOTFIX, missing=("devops-lead",))
+
+
 def test_the_lead_does_not_approve_their_own_hotfix(hotfix: World) -> None:
     hotfix.hotfix()
     hotfix.changes(excluded=frozenset({hotfix.people.carol.principal}))
@@ -843,6 +892,49 @@ def test_a_withdrawn_surface_of_before_stops_no_other(world: World) -> None:
     world.approves()
     world.knows(withdrawn={LIVE.digest: "it leaks", OTHER_RELEASE: "old"})
     allowed(world, Kind.INFRASTRUCTURE)
+
+
+# In quarantine
+
+
+def quarantined(world: World) -> None:
+    """What the change would bring was rolled back."""
+    left = Quarantined(version=7, reason="it loses payments", by="ada@host", at=AT)
+    world.changes(content="e5" * 32)
+    world.knows(quarantined={"e5" * 32: left})
+
+
+def hurrying(world: World) -> None:
+    world.changes(emergency=True)
+    world.incident()
+
+
+def fixing(world: World) -> None:
+    redeploying(world)
+    world.changes(reviewed=False)
+    world.hotfix()
+
+
+@pytest.mark.rows("K6", "E2")
+@pytest.mark.parametrize("case", [redeploying, returning, approving, hurrying, fixing])
+def test_what_a_rollback_left_comes_back_by_nobodys_word(case: Callable[[World], None], world: World) -> None:
+    case(world)
+    assert world.verdict().allowed
+    quarantined(world)
+    verdict = world.verdict()
+    assert (verdict.allowed, verdict.used, verdict.missing) == (False, (), ())
+    assert verdict.problems[0] == (
+        "this is what version 7 brought, and ada@host rolled it back on 2026-08-03 12:00 UTC: it loses payments. "
+        "Revert the change in the source, or lift it: ./pf unblock 7 --stack production --reason WHY"
+    )
+
+
+@pytest.mark.parametrize("case", [redeploying, returning, approving, hurrying, fixing])
+def test_other_content_is_in_no_quarantine(case: Callable[[World], None], world: World) -> None:
+    case(world)
+    quarantined(world)
+    world.changes(content="e6" * 32)
+    assert world.verdict().allowed
 
 
 # In words

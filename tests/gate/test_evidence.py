@@ -1,17 +1,19 @@
 """What the gate judges by: the settings in force and the branch's own files, not what a checkout brings along."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gate.decision import Identity
-from gate.evidence import CLOSED, DEFAULT_HOURS, EvidenceError, Gate, of_environment
-from gate.records import Applied
+from gate.decision import Change, Identity
+from gate.evidence import CHECKOUT, CLOSED, COMMIT, DEFAULT_HOURS, EvidenceError, Gate, of_environment
+from gate.records import Applied, TrustRoot
 from gate.surface import Surface
-from gate.trust import REVOKED, SIGNERS
+from gate.trust import REVOKED, SIGNERS, TrustFiles
+from tests.gate.conftest import People, Person
 from tests.gate.repositories import ALICE, BOB, Repository
 
 pytestmark = pytest.mark.rows("K5", "C1", "C2")
@@ -165,3 +167,96 @@ def test_a_record_without_hours_closes_the_gate(checkout: Checkout) -> None:
     with pytest.raises(EvidenceError):
         _ = checkout.gate().hours
     assert EvidenceError in CLOSED
+
+
+# A release that is brought back
+
+
+class Unpacked:
+    """The checkout's first commit as a release in another folder, and a branch that went on."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.checkout = checkout
+        self.commit = checkout.repository.head
+        self.folder = checkout.folder / "release"
+        self.folder.mkdir()
+        (self.folder / "__main__.py").write_text("")
+        checkout.repository.commit({"settings.py": "1", f"approvals/{SIGNERS}": "alice\nbob\n"}, author=BOB)
+
+    def gate(self, branch: str = "main", **environment: str) -> Gate:
+        gate = self.checkout.gate(branch=branch)
+        named = {CHECKOUT: str(self.checkout.repository.folder), COMMIT: self.commit}
+        return replace(gate, root=self.folder, environment={**gate.environment, **named, **environment})
+
+    def change(self, **environment: str) -> Change:
+        return self.gate(**environment).change(surface=Surface(), state=Surface(), release="", pack="1.0.0")
+
+
+@pytest.fixture
+def unpacked(checkout: Checkout) -> Unpacked:
+    return Unpacked(checkout)
+
+
+def test_a_release_of_before_is_reviewed_and_judged_by_the_present_signers(unpacked: Unpacked) -> None:
+    gate = unpacked.gate()
+    assert (gate.is_return, gate.is_reviewed) == (True, True)
+    assert gate.folder == unpacked.checkout.repository.folder / "approvals"
+    assert gate.files.signers == "alice\nbob\n"
+
+
+def test_another_program_that_calls_itself_a_return_is_not_reviewed(unpacked: Unpacked) -> None:
+    (unpacked.folder / "__main__.py").write_text("evil")
+    assert not unpacked.gate().is_reviewed
+    assert not unpacked.gate(**{COMMIT: unpacked.checkout.repository.head}).is_reviewed
+    assert not unpacked.gate(**{COMMIT: ""}).is_reviewed
+
+
+def test_a_return_is_held_to_the_branch_that_is_live(unpacked: Unpacked) -> None:
+    unpacked.checkout.live(protectedBranch="main")
+    assert unpacked.gate(branch="").is_reviewed
+    (unpacked.folder / "__main__.py").write_text("evil")
+    assert not unpacked.gate(branch="").is_reviewed
+
+
+def test_signers_that_lie_with_a_release_are_nobodys(unpacked: Unpacked) -> None:
+    """Those in force judge it and stay: a return brings none along, whatever it has in its folder."""
+    for name in (SIGNERS, REVOKED):
+        (unpacked.folder / "approvals").mkdir(exist_ok=True)
+        (unpacked.folder / "approvals" / name).write_text("mallory\n")
+    assert not unpacked.gate().is_reviewed
+    assert "mallory" not in unpacked.gate().files.signers
+
+
+def confirmed(unpacked: Unpacked, person: Person) -> str:
+    """The digest of the signers in force: of the commit that was unpacked, with one real key."""
+    repository = unpacked.checkout.repository
+    repository.write({f"approvals/{SIGNERS}": f"{person.line('security')}\n", f"approvals/{REVOKED}": "# none\n"})
+    head = repository.commit({})
+    files = TrustFiles.of_folder(repository.folder / "approvals")
+    root = TrustRoot(signers=files.digest, signers_commit=head, at=datetime.now(UTC))
+    unpacked.gate().records.confirm(root, files.as_bytes())
+    return files.digest
+
+
+def test_a_return_is_judged_as_one_under_the_signers_in_force(unpacked: Unpacked, people: People) -> None:
+    in_force = confirmed(unpacked, people.alice)
+    unpacked.checkout.repository.commit({f"approvals/{SIGNERS}": f"{people.bob.line('security')}\n"})
+    change = unpacked.change()
+    assert (change.returns, change.reviewed, change.commit) == (True, True, unpacked.commit)
+    assert change.signers == in_force
+
+
+@pytest.mark.parametrize("commit", ["main", "HEAD", "--help", "c0" * 5, "C0" * 20])
+def test_what_is_no_whole_commit_is_refused_before_it_stands_in_a_record(commit: str, unpacked: Unpacked) -> None:
+    with pytest.raises(EvidenceError, match="PF_COMMIT is no commit as `pf` sets it; unset it"):
+        _ = unpacked.gate(**{COMMIT: commit}).is_reviewed
+
+
+def test_what_was_released_before_is_known_by_its_digest(checkout: Checkout) -> None:
+    surface = checkout.live()
+    gate = checkout.gate()
+    applied = gate.records.live()
+    assert applied is not None
+    gate.records.write(replace(applied, release="d4" * 32), surface, None)
+    assert gate.records.released("d4" * 32) is not None
+    assert gate.records.released("d5" * 32) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gate.records import Applied, Records, TrustRoot
+from gate.records import Applied, Quarantined, Records, TrustRoot
 from gate.store import FolderStore, StoreError
 from gate.surface import Surface
 from tests.gate.stacks import SETTINGS, surface, wire
@@ -90,6 +90,41 @@ def test_withdrawals_add_up(records: Records) -> None:
     records.withdraw("b2" * 32, "worse")
     records.withdraw("a1" * 32, "wrong indeed")
     assert records.withdrawn() == {"a1" * 32: "wrong indeed", "b2" * 32: "worse"}
+
+
+LEFT = Quarantined(version=7, reason="it loses payments", by="ada@host", at=AT)
+
+
+@pytest.mark.rows("K6", "E2")
+def test_quarantine_adds_up_and_is_lifted_one_by_one(records: Records) -> None:
+    assert records.quarantined() == {}
+    records.quarantine("a1" * 32, LEFT)
+    records.quarantine("b2" * 32, replace(LEFT, version=8))
+    records.quarantine("a1" * 32, replace(LEFT, version=9))
+    assert records.quarantined() == {"a1" * 32: replace(LEFT, version=9), "b2" * 32: replace(LEFT, version=8)}
+    records.unblock("a1" * 32)
+    records.unblock("c3" * 32)
+    assert records.quarantined() == {"b2" * 32: replace(LEFT, version=8)}
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"a": 1}', b'{"a": {"version": 7}}', b"{"])
+def test_a_damaged_quarantine_lets_nothing_out(content: bytes, records: Records) -> None:
+    records.store.put("quarantine.json", content)
+    for use in (records.quarantined, lambda: records.quarantine("a1" * 32, LEFT), lambda: records.unblock("a1" * 32)):
+        with pytest.raises(StoreError, match=r"quarantine\.json in the gate's records is damaged"):
+            use()
+    assert records.store.get("quarantine.json") == content
+
+
+@pytest.mark.rows("K8")
+def test_a_release_stays_known_when_its_surface_gets_another(records: Records) -> None:
+    there = surface(wire())
+    for release in ("d4" * 32, "d5" * 32):
+        records.write(replace(APPLIED, surface=there.digest, release=release), there, None)
+    first, second = records.released("d4" * 32), records.released("d5" * 32)
+    assert first == replace(APPLIED, surface=there.digest, release="d4" * 32)
+    assert second == records.applied(there.digest) == records.live()
+    assert records.released("d6" * 32) is None
 
 
 def _json(**changed: Any) -> bytes:

@@ -11,11 +11,11 @@ from google.protobuf.json_format import ParseDict
 from pulumi.runtime.proto import analyzer_pb2
 
 from gate.decision import Identity
-from gate.evidence import EMERGENCY, Gate
+from gate.evidence import CHECKOUT, COMMIT, EMERGENCY, Gate
 from gate.folder import Folder
 from gate.hours import DAYS
 from gate.receipt import Receipt, ReceiptError, Run
-from gate.records import Applied, TrustRoot
+from gate.records import Applied, Quarantined, TrustRoot
 from gate.signature import Signature
 from gate.signers import Role, namespace_of
 from gate.state import State, StateError
@@ -23,6 +23,8 @@ from gate.statement import Approval, Incident, Withdrawal
 from gate.surface import FUNCTIONS_RELEASE, STACK, Resource
 from gate.trust import REVOKED, SIGNERS, TrustFiles
 from policies import approval as pack
+from releases.source import unpack
+from releases.versions import Operation, Versions
 from tests.gate.conftest import People, Person, approval
 from tests.gate.stacks import PREFIX, SOME_UNKNOWN, exported, secret, wire
 
@@ -503,3 +505,98 @@ def test_a_stack_that_named_no_branch_is_held_to_the_one_that_a_change_names(dep
     named = replace(deployed.gate, branch="origin/main")
     assert named.branches == ["origin/main"]
     assert deployed.gate.branches == []
+
+
+# What it leaves as a version
+
+
+def with_other_functions() -> list[Resource]:
+    """The real program with its functions' content changed, which is no part of the surface."""
+    return [
+        replace(one, inputs={**one.inputs, "triggers": [_changed(line) for line in one.inputs["triggers"]]})
+        if FUNCTIONS_RELEASE.search(one.urn)
+        else one
+        for one in wire()
+    ]
+
+
+def _changed(trigger: str) -> str:
+    name, _, rest = trigger.split(maxsplit=2)
+    return f"{name} {'0a' * 32} {rest}"
+
+
+@pytest.fixture
+def versions(deployed: Machine) -> Versions:
+    return Versions(deployed.gate.records.store)
+
+
+@pytest.mark.rows("K6", "K8")
+def test_a_plain_update_becomes_a_version_with_its_source(
+    deployed: Machine, versions: Versions, tmp_path: Path
+) -> None:
+    made = versions.latest()
+    assert made is not None
+    live, receipt = deployed.live, Receipt.read(deployed.gate.receipt)
+    assert live is not None
+    assert (made.number, made.operation, made.surface, made.release) == (1, None, live.surface, live.release)
+    assert made.content == receipt.content
+    unpack(versions.source(made), made.source, tmp_path / "back")
+    assert [file.name for file in (tmp_path / "back").iterdir()] == ["__main__.py"]
+
+
+@pytest.mark.rows("K6", "K8")
+def test_an_update_without_a_change_is_no_new_version(deployed: Machine, versions: Versions) -> None:
+    first = versions.latest()
+    assert deployed.preview() == deployed.update() == []
+    assert versions.latest() == first
+
+
+@pytest.mark.rows("K6")
+def test_what_pf_was_asked_for_stands_in_its_version(deployed: Machine, versions: Versions) -> None:
+    asked = Operation(id="1", kind="deployment", message="another function")
+    deployed.environment |= asked.as_environment()
+    resources = with_other_functions()
+    assert deployed.preview(resources) == deployed.update(resources) == []
+    made = versions.latest()
+    assert made is not None
+    assert (made.number, made.operation) == (2, asked)
+
+
+def test_what_is_denied_becomes_no_version(deployed: Machine, versions: Versions) -> None:
+    deployed.preview(changed(enableKeyRotation=False))
+    assert deployed.update(changed(enableKeyRotation=False))
+    assert [one.number for one in versions.newest_first()] == [1]
+
+
+@pytest.mark.rows("K6", "E2")
+def test_what_is_in_quarantine_is_denied_by_preview_and_update(deployed: Machine, versions: Versions) -> None:
+    live = versions.latest()
+    assert live is not None
+    entry = Quarantined(version=1, reason="it loses payments", by="ada", at=datetime.now(UTC))
+    deployed.gate.records.quarantine(live.content, entry)
+    for said in (deployed.preview(), deployed.update()):
+        assert "./pf unblock 1 --stack production" in said[0]
+    other = with_other_functions()
+    assert deployed.preview(other) == deployed.update(other) == []
+    deployed.gate.records.unblock(live.content)
+    assert deployed.preview() == deployed.update() == []
+
+
+@pytest.mark.rows("K8", "C1")
+def test_a_return_brings_no_signers_into_force(deployed: Machine, tmp_path: Path) -> None:
+    """Whoever says that it is one, and whatever signers lie in the checkout that is named."""
+    before = deployed.live
+    assert before is not None
+    deployed.write_signers(deployed.people.mallory.line("security", "devops"))
+    deployed.environment |= {CHECKOUT: str(tmp_path), COMMIT: ""}
+    assert deployed.preview() == deployed.update() == []
+    after = deployed.live
+    assert after is not None
+    assert (after.signers, after.signers_commit) == (before.signers, before.signers_commit)
+
+
+@pytest.mark.rows("K8", "C1")
+def test_a_return_is_no_way_around_an_approval(deployed: Machine, tmp_path: Path) -> None:
+    deployed.environment |= {CHECKOUT: str(tmp_path), COMMIT: ""}
+    assert "no approval of the surface" in deployed.preview(changed(enableKeyRotation=False))[0]
+    assert deployed.update(changed(enableKeyRotation=False))

@@ -24,6 +24,7 @@ from operations.state import State
 pytestmark = pytest.mark.rows("K7", "D2")
 
 Tool = Callable[[str, str], Path]
+Capture = pytest.CaptureFixture[str]
 
 
 def locked_by(pid: int, host: str = "") -> str:
@@ -273,3 +274,100 @@ def test_a_stack_that_is_not_there_is_told_from_other_failures(stack: Stack, too
 def test_without_an_engine_the_cure_is_setup(make_stack: Callable[..., Stack]) -> None:
     with pytest.raises(OperationError, match="make setup"):
         Engine(make_stack(PATH="/nowhere")).read("version")
+
+
+# Waiting for a lock
+
+
+class Clock:
+    """Time passes only while somebody waits; a test says what happens then."""
+
+    def __init__(self, happens: Callable[[float], object]) -> None:
+        self.now = 0.0
+        self.happens = happens
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.happens(self.now)
+
+
+def unlocked_after(seconds: float, file: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(lambda now: file.touch() if now >= seconds else None)
+    monkeypatch.setattr("operations.engine.time", clock)
+    return clock
+
+
+def test_a_lock_is_waited_for_and_its_holder_said_once(
+    stack: Stack, tool: Tool, tmp_path: Path, living: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    log = lockable(tool, tmp_path, locked_by(living))
+    clock = unlocked_after(3, tmp_path / "freed", monkeypatch)
+    Engine(stack, wait=300).change("up", "--yes")
+    assert log.read_text().split() == ["up"] * 4
+    assert clock.now == 3
+    assert capsys.readouterr().err.count(f"waiting for another update of sandbox: ada@{socket.gethostname()}") == 1
+
+
+def test_patience_has_an_end_and_frees_nothing(
+    stack: Stack, tool: Tool, tmp_path: Path, living: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = lockable(tool, tmp_path, locked_by(living))
+    clock = unlocked_after(99, tmp_path / "freed", monkeypatch)
+    with pytest.raises(OperationError, match=f"is at work: ada@.*process {living}") as caught:
+        Engine(stack, wait=5).change("up", "--yes")
+    assert clock.now == 5
+    assert "cancel" not in log.read_text()
+    assert caught.value.code is ExitCode.REFUSED
+
+
+def test_a_holder_that_dies_while_it_is_waited_for_is_freed_at_once(
+    stack: Stack, tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "60"]) as engine:
+        log = lockable(tool, tmp_path, locked_by(engine.pid))
+
+        def dies(_: float) -> None:
+            engine.kill()
+            engine.wait()
+
+        monkeypatch.setattr("operations.engine.time", Clock(dies))
+        Engine(stack, wait=300).change("up", "--yes")
+    assert log.read_text().split() == ["up", "up", "cancel", "up"]
+
+
+def test_a_filed_lock_is_waited_for_before_anything_is_asked(
+    stack: Stack, tmp_path: Path, living: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(tmp_path, living)
+    (file,) = tmp_path.glob(".pulumi/locks/**/*.json")
+    monkeypatch.setattr("operations.engine.time", Clock(lambda _: file.unlink(missing_ok=True)))
+    Engine(stack, wait=300).refuse_while_locked()
+    lock_again = Engine(stack)
+    file.write_text(json.dumps({"pid": dead_process(), "username": "ada", "hostname": socket.gethostname()}))
+    lock_again.refuse_while_locked()  # a damaged one and a dead one's are the engine's to name
+    assert file.exists()
+
+
+def test_what_hears_of_the_engine_and_fails_leaves_no_engine_behind(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    tool("pulumi", f"echo $$ > {tmp_path}/pid; sleep 0.2; echo done")
+
+    def fails(_: int) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        Engine(stack).change("up", started=fails)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_what_goes_on_with_a_failed_update_is_said_by_whoever_runs_it(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", "echo failed; exit 1")
+    for resume, said in (("deploy", "./pf deploy"), ("diagnose rollback", "./pf diagnose rollback")):
+        with pytest.raises(EngineError) as caught:
+            Engine(stack, resume=resume).change("up")
+        assert caught.value.cure.endswith(said)

@@ -1,0 +1,107 @@
+"""What an operation notes of itself while it works, and what others can tell by it."""
+
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gate.decision import Decision
+from gate.signature import Signature
+from gate.store import FolderStore, StoreError
+from operations.errors import OperationError
+from operations.journal import MARK, Journal, Mark, killed, read_mark
+from reports.models import Kind, Result
+from tests.operations.test_engine import dead_process
+
+pytestmark = pytest.mark.rows("C3", "R4")
+
+AT = datetime(2026, 8, 3, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(folder=tmp_path)
+
+
+@pytest.fixture
+def journal(store: FolderStore) -> Journal:
+    return Journal(kind=Kind.ROLLBACK, stack="sandbox", environment="sandbox", store=store, reason="it burns", target=3)
+
+
+def mark(**given: object) -> Mark:
+    fields = {"id": "1", "kind": "rollback", "who": "ada", "host": socket.gethostname(), "pid": os.getpid()}
+    return Mark.model_validate(fields | {"started_at": AT, "doing": "updating", "target": 3} | given)
+
+
+def test_a_step_is_timed_and_said_while_it_is_done(journal: Journal, store: FolderStore) -> None:
+    with journal.step("updating", "half of it stands"):
+        there = read_mark(store)
+        assert there is not None
+        assert (there.doing, there.target, there.reason, there.pid) == ("updating", 3, "it burns", os.getpid())
+        assert (journal.doing, journal.left) == ("updating", "half of it stands")
+    (step,) = journal.steps
+    assert (step.name, step.result, step.detail) == ("updating", "succeeded", "")
+    assert 0 <= step.seconds < 1
+
+
+def test_a_step_inside_another_ends_before_it(journal: Journal) -> None:
+    with pytest.raises(OperationError), journal.step("going back"), journal.step("updating"):
+        raise OperationError("AWS said no")
+    assert [(one.name, one.detail) for one in journal.steps] == [
+        ("updating", "AWS said no"),
+        ("going back", "AWS said no"),
+    ]
+
+
+def test_a_mark_that_cannot_be_written_begins_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_full(*_: object) -> None:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(FolderStore, "put", is_full)
+    with pytest.raises(OperationError, match="no space left"), journal.step("updating"):
+        pytest.fail("it went on")
+
+
+def test_who_is_at_work_is_told_by_the_process(store: FolderStore) -> None:
+    ours, dead = mark(), mark(pid=dead_process())
+    elsewhere, another = mark(host="ci-runner", pid=dead_process()), mark(pid=1)
+    assert (ours.is_here, ours.is_ours, ours.is_dead) == (True, True, False)
+    assert (dead.is_here, dead.is_ours, dead.is_dead) == (True, False, True)
+    assert (elsewhere.is_here, elsewhere.is_ours, elsewhere.is_dead) == (False, False, False)
+    assert (another.is_ours, another.is_dead) == (False, True)  # its number went to another program
+    store.put(MARK, dead.model_dump_json().encode())
+    assert read_mark(store) == dead
+
+
+def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
+    began = datetime.now(UTC) - timedelta(minutes=2)
+    said = killed(mark(id="20260803T120000.000Z", started_at=began, reason="it burns"), "sandbox", "sandbox")
+    assert (said.kind, said.id, said.target, said.reason) == ("rollback", "20260803T120000.000Z", 3, "it burns")
+    assert (said.result, said.why, said.verified) == (Result.INTERRUPTED, "killed while updating", False)
+    assert 119 < said.seconds < 130
+
+
+def test_the_watch_is_no_part_of_the_time_that_is_held_against_the_target(journal: Journal) -> None:
+    journal.benchmark = "P4"
+    for name in ("updating", "watch"):
+        with journal.step(name):
+            pass
+    updating, watch = journal.steps
+    journal.steps = [updating.model_copy(update={"seconds": 35.0}), watch.model_copy(update={"seconds": 900.0})]
+    (benchmark,) = journal.report().benchmarks
+    assert (benchmark.measured_seconds, benchmark.verdict) == (35.0, "met")
+    journal.steps[0] = updating.model_copy(update={"seconds": 35.001})
+    assert journal.report().benchmarks[0].verdict == "missed"
+    journal.result = Result.FAILED
+    assert journal.report().benchmarks == []
+
+
+def test_what_allowed_it_stands_in_its_report(journal: Journal) -> None:
+    used = Signature(role="incident-commander", principal="ivan", fingerprint="SHA256:x")
+    journal.decision = Decision(kind="emergency", statement="incident-1.json", used=(used,))
+    said = journal.report()
+    assert said.change == "emergency"
+    (one,) = said.approvals
+    assert (one.statement, one.role, one.by) == ("incident-1.json", "incident-commander", "ivan")
