@@ -35,8 +35,8 @@ shell: setup ## a shell in which plain `pulumi up` works
 rows: setup ## each requirement with the tests and commands that prove it
 	@.venv/bin/python -m tests.rows
 
-bench: setup ## measured speed beside a floor of direct calls, and where the time goes
-	@.venv/bin/python -m tests.bench
+bench: setup ## measured speed beside a floor of direct calls, and where the time goes; LONG=1 for the slow ones too
+	@.venv/bin/python -m tests.bench $(if $(LONG),--long)
 
 schema: setup ## write docs/schemas from the models of reports
 	@.venv/bin/python -m reports.schema

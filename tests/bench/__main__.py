@@ -1,5 +1,6 @@
 """`make bench`: how long the everyday commands take, and where that time goes."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -7,12 +8,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import gate
+from tests.bench import gate, many_versions, rollbacks
 from tests.bench.measures import Measure, measure_all
 from tests.bench.shares import SHARES, Split, health_shares, shares
 from tests.e2e.checkout import new_checkout
 
 IDLE_SHARE = 0.3  # of the cores at work; above it, a limit says nothing about the project
+FILE_WIDTH = 160
 
 
 def medians(measures: Sequence[Measure]) -> Table:
@@ -41,15 +43,28 @@ def parts(splits: Sequence[Split]) -> Table:
 
 
 def main() -> int:
-    console = Console(highlight=False)
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="rollbacks over slow networks, from a cold host, in a row, of a long history",
+    )
+    long = parser.parse_args().long
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     load = os.getloadavg()[0]  # before we add to it
     print(f"load average {load:.1f} on {os.cpu_count()} cores; limits and aims are for an idle machine\n")
     measures = measure_all()
+    found = rollbacks.series([rollbacks.NEAR, *(rollbacks.FURTHER if long else ())])
+    measures += [one.measure for one in found]
     with new_checkout() as checkout:
         splits = shares(checkout)
         measures.append(gate.verification(checkout))
-        console.print(medians(measures), "", parts(splits), "", health_shares(checkout), sep="\n")
+        console.print(
+            medians(measures), "", rollbacks.steps(found), "", parts(splits), "", health_shares(checkout), sep="\n"
+        )
         console.print("", gate.table(gate.costs(checkout)), sep="\n")
+    if long:
+        console.print("", rollbacks.in_a_row(), "", many_versions.table(), sep="\n")
     late = [one.name for one in measures if one.seconds > one.limit]
     idle = load < IDLE_SHARE * (os.cpu_count() or 1)
     if late:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field
 
 from operations.health import HealthReport
 from tests.bench.measures import change, make_up, preview, shell, update
+from tests.bench.rollbacks import change_all, live, open_incident, roll_back
 from tests.e2e.checkout import Checkout
 
 NANOSECONDS = 1e9
 # An instant belongs to the first of these that is at work in it: so they add up to the whole.
 SHARES = {
+    "verification": "of a rollback: health and round trips, once everything is back",
     "commands": "a command of the program: the Supabase CLI, what checks before and after",
     "providers": "a provider starts or answers",
     "policies": "the policy pack starts or judges",
@@ -169,7 +171,25 @@ def shares(checkout: Checkout) -> list[Split]:
     splits.append(plain("preview", preview))
     change(checkout)
     splits.append(plain("one function", update))
+
+    def rollback(name: str) -> Split:
+        run = roll_back(checkout, "--version", str(live(checkout) - 1))
+        pressed, verified, ended = map(_clock, (run.pressed, run.pressed + run.verified, run.pressed + run.ended))
+        verifying = Work(share="verification", begin=verified - int(run.verifying.seconds * NANOSECONDS), end=verified)
+        return split(name, [verifying, *traces.take()], pressed, ended, "pf")
+
+    open_incident(checkout)
+    splits.append(rollback("rollback"))
+    change_all(checkout)
+    checkout.approved()
+    update(checkout, environment)
+    traces.take()
+    splits.append(rollback("of all"))
     return splits
+
+
+def _clock(seconds: float) -> int:
+    return int(seconds * NANOSECONDS)
 
 
 def health_shares(checkout: Checkout) -> str:

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,9 @@ class Checkout:
         lines = (self.state / "sandbox.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def aws(self, service: str) -> Any:
-        """A boto3 client of the sandbox's AWS."""
-        variables = self.environment
+    def aws(self, service: str, variables: Mapping[str, str] | None = None) -> Any:
+        """A boto3 client of the sandbox's AWS. `variables` go before the sandbox's own."""
+        variables = self.environment | dict(variables or {})
         return boto3.client(  # pyright: ignore[reportCallIssue]
             service,  # pyright: ignore[reportArgumentType]
             endpoint_url=variables["AWS_ENDPOINT_URL"],
