@@ -126,9 +126,9 @@ class ReleaseCommits(Commits):
 
     @override
     def is_on(self, branch: str) -> bool:
-        return bool(self.commit) and self.has(branch, self.commit) and self._is_as_committed()
+        return bool(self.commit) and self.has(branch, self.commit) and self.is_as_committed()
 
-    def _is_as_committed(self) -> bool:
+    def is_as_committed(self) -> bool:
         blobs = self._blobs()
         here = {file.relative_to(self.release).as_posix(): file for file in _files(self.release)}
         complete = all(path in here for path in blobs if _counts(path))

@@ -159,7 +159,8 @@ def _decide(change: Change, known: Known) -> Verdict:
         return Verdict(allowed=False, kind=_kind(change, known), problems=(_in_quarantine(left, change),))
     if change.emergency:
         return _emergency(change, known)
-    for what, digest in (("surface", change.surface.digest), ("release", change.release)):
+    signed = known.before.approved if known.before else ""
+    for what, digest in (("surface", change.surface.digest), ("surface", signed), ("release", change.release)):
         if digest in known.withdrawn:
             why = f"the {what} {digest[:12]} was withdrawn: {known.withdrawn[digest]}"
             return Verdict(allowed=False, kind=_kind(change, known), problems=(why,))
@@ -190,10 +191,11 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
     kind = _kind(change, known)
     problems: list[str] = []
     if kind is not Kind.INFRASTRUCTURE and known.before:
+        signed = known.before.approved or known.before.surface
         again = [
             verdict
             for one in known.approvals
-            if one.statement.kind == "infrastructure" and one.statement.surface == change.surface.digest
+            if one.statement.kind == "infrastructure" and one.statement.surface == signed
             if not known.before.incident and one.statement.not_before <= known.before.at < one.statement.expires
             if (verdict := _judged(one, change, known, kind, at=known.before.at)).allowed
         ]

@@ -74,6 +74,12 @@ class Gate:
     @property
     def settings(self) -> dict[str, Any]:
         """The gate's own settings: part of the surface, so that nobody loosens them unseen."""
+        if self.is_return:  # the windows of its time are not the present's
+            return dict(self.settings_in_force)
+        return self._own_settings
+
+    @property
+    def _own_settings(self) -> dict[str, Any]:
         return {"protectedBranch": self.branch, "businessHours": DEFAULT_HOURS | dict(self.business_hours)}
 
     @cached_property
@@ -83,7 +89,7 @@ class Gate:
         Raises: StoreError.
         """
         live = self.records.live()
-        return self.records.surface(live.surface).settings if live else self.settings
+        return self.records.surface(live.surface).settings if live else self._own_settings
 
     @property
     def branches(self) -> list[str]:
@@ -238,7 +244,8 @@ class Gate:
         return Known(
             live=live,
             live_surface=self.records.surface(live.surface) if live else Surface(),
-            before=self.records.applied(surface.digest),
+            before=self.records.applied(surface.digest)
+            or (self.records.applied_resources(surface) if self.is_return else None),
             released=self.records.released(release),
             trust=self.trust,
             hours=self.hours,

@@ -31,6 +31,7 @@ class Applied:
     signers_commit: Commit  # where the protected branch has them
     commit: Commit  # of the program; empty outside a git repository
     at: datetime  # when the approval that allowed it was first used
+    approved: str = ""  # the surface that people signed, where the settings of the gate have changed since
     incident: str = ""  # the incident that took the place of an approval
     release: str = ""  # of the functions
 
@@ -66,6 +67,10 @@ class Records:
     def applied(self, surface: str) -> Applied | None:
         """When that surface was last applied, if it ever was."""
         return self._get(f"applied/{surface}.json", Applied)
+
+    def applied_resources(self, surface: Surface) -> Applied | None:
+        """When its resources were last applied, under whatever settings of the gate."""
+        return self._get(f"resources/{surface.resources_digest}.json", Applied)
 
     def released(self, release: str) -> Applied | None:
         """When that very release, program and functions, was last applied, if it ever was."""
@@ -106,6 +111,7 @@ class Records:
             self.store.put(f"signers/{applied.signers}.json", signers)
         content = TypeAdapter(Applied).dump_json(applied)
         self.store.put(f"applied/{applied.surface}.json", content)
+        self.store.put(f"resources/{surface.resources_digest}.json", content)
         self.store.put(f"released/{applied.release}.json", content)
         self.store.put(LIVE, content)
 

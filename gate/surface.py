@@ -206,6 +206,11 @@ class Surface:
             return ""
         return digest({"resources": self.digests, "settings": self.settings})
 
+    @cached_property
+    def resources_digest(self) -> str:
+        """Without the gate's settings."""
+        return digest({"resources": self.digests})
+
     def moved(self, other: "Surface") -> list[str]:
         """The URNs of the resources that differ in `other`, sorted; `settings` where the gate's settings do."""
         urns = sorted(

@@ -1,12 +1,14 @@
 """The frame around a deployment and a rollback: who is at work, and that it always ends with a report."""
 
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from gate.store import Store
 from operations.engine import InterruptedEngineError
 from operations.errors import ExitCode, OperationError
-from operations.journal import Journal, Mark, killed, read_mark
+from operations.journal import WATCHING, Journal, Mark, killed, read_mark
 from operations.notify import Event, notify
 from operations.output import say
 from operations.report import report_store
@@ -14,7 +16,7 @@ from operations.stack import Stack
 from reports.models import Kind, OperationReport, Result
 from reports.store import ReportError
 
-WATCHING = "watch"
+WAIT_INTERVAL_SECONDS = 1.0
 LONGEST_LINE = 500
 
 
@@ -34,19 +36,22 @@ def line(text: str, what: str) -> str:
 
 
 @contextmanager
-def conducted(journal: Journal, stack: Stack) -> Generator[None]:
+def conducted(journal: Journal, stack: Stack, *, urgent: bool = False) -> Generator[None]:
     """Whatever happens inside, a report says so, and the mark of being at work goes.
+
+    `urgent`: it goes on beside another operation, whose engine's lock alone holds it up.
 
     Raises: OperationError, with what an interruption has left.
     """
-    _see_who_else(journal, stack)
+    report_store(stack)  # an address that can't be used is said before anything is done
+    outer = _see_who_else(journal, stack, urgent=urgent)
     started = ThreadPoolExecutor(1).submit(notify, stack, _started(journal), _what(journal))
     try:
         yield
     except (KeyboardInterrupt, InterruptedEngineError) as error:
         journal.result, journal.why = Result.INTERRUPTED, f"interrupted while {journal.doing}"
         raise OperationError(
-            f"interrupted while {journal.doing}: {journal.left}",
+            f"interrupted while {journal.doing}{journal.left and f': {journal.left}'}",
             f"Go on: ./pf {'deploy' if journal.kind == 'deployment' else 'diagnose rollback'}{stack.command}",
             ExitCode.INTERRUPTED,
         ) from error
@@ -58,14 +63,14 @@ def conducted(journal: Journal, stack: Stack) -> Generator[None]:
         journal.result, journal.why = Result.FAILED, f"{type(error).__name__}: {error}"
         raise
     finally:
-        journal.errors += filter(None, [started.result(), _unmarked(journal)])
+        journal.errors += filter(None, [started.result(), _unmarked(journal, outer)])
         finish(journal.report(), stack)
 
 
-def _unmarked(journal: Journal) -> str | None:
+def _unmarked(journal: Journal, outer: Mark | None) -> str | None:
     """What went wrong, which ends nothing: the report says how the operation itself ended."""
     try:
-        journal.unmark()
+        journal.unmark(outer)
     except OperationError as error:
         say(f"warning: {error.message}")
         return error.message
@@ -118,19 +123,33 @@ def _facts(report: OperationReport) -> dict[str, object]:
     }
 
 
-def _see_who_else(journal: Journal, stack: Stack) -> None:
-    """An operation that was killed gets its report now; one at work is not disturbed, except in its watch."""
+def wait_for_operation(store: Store, seconds: float) -> None:
+    """Until nobody is at work here, or the time is over."""
+    deadline, told = time.monotonic() + seconds, False
+    while (mark := read_mark(store)) and mark.holds_up and time.monotonic() < deadline:
+        if not told:
+            say(f"waiting for {mark}: {mark.doing}")
+            told = True
+        time.sleep(WAIT_INTERVAL_SECONDS)
+
+
+def _see_who_else(journal: Journal, stack: Stack, *, urgent: bool) -> Mark | None:
+    """An operation that was killed gets its report now; one at work is not disturbed, except in its watch.
+
+    Returns the mark of the deployment that goes back by this very process.
+    """
     mark = read_mark(journal.store)
-    if mark is None or mark.is_ours:  # a deployment that goes back by itself
-        return
+    if mark is None or mark.is_ours:
+        return mark
     if mark.is_dead:
         bury(mark, stack)
     elif mark.doing == WATCHING:
         say(f"{mark} is being watched; that watch ends now")
-    elif mark.is_here:
+    elif mark.is_here and not urgent:
         raise at_work(mark, stack)
     else:
         say(f"{mark} has not ended: it is {mark.doing} on {mark.host}, or died there")
+    return None
 
 
 def bury(mark: Mark, stack: Stack) -> None:

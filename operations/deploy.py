@@ -16,12 +16,12 @@ from operations.applying import (
     state_of,
     update,
 )
-from operations.conduct import WATCHING, conducted, line
+from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
 from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
-from operations.journal import Journal
+from operations.journal import WATCHING, Journal
 from operations.key_guard import refuse_stray_keys
 from operations.measure import measure
 from operations.output import say
@@ -89,7 +89,8 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
     if request.emergency:
         variables[EMERGENCY] = "1"
     stack = replace(stack, variables=variables)
-    with conducted(journal, stack):
+    wait_for_operation(journal.store, request.wait_seconds)
+    with conducted(journal, stack, urgent=request.emergency):
         engine = Engine(stack, wait=request.wait_seconds)
         return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).run()
 
@@ -153,9 +154,11 @@ class _Deployment:
         self.journal.version_before = live.number if live else None
         if unwell is None:
             return found, Before(live=live)
+        # A function that isn't there yet is no function that was unwell already.
+        new = self.stack.release.functions.keys() - {one.partition(" ")[0] for one in live.functions} if live else set()
         return found, Before(
             live=live,
-            unwell=frozenset(check.name for check in unwell.result().unwell),
+            unwell=frozenset(check.name for check in unwell.result().unwell) - new,
             measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
         )
 
@@ -203,7 +206,7 @@ class _Deployment:
         self._go_back(target, stands_now, why)
         raise OperationError(
             f"{why}: version {target.number} has been brought back",
-            f"./pf report latest{self.stack.command} says what failed; mend it, then deploy again.",
+            f"./pf report {self.journal.id}{self.stack.command} says what failed; mend it, then deploy again.",
             ExitCode.FAILED,
         )
 

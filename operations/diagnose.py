@@ -18,12 +18,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from operations.applying import stands, state_of
-from operations.conduct import WATCHING
 from operations.drift import Deployed
 from operations.engine import Engine
 from operations.environment import ROOT, load
 from operations.errors import ExitCode, OperationError
-from operations.journal import read_mark
+from operations.journal import WATCHING, read_mark
 from operations.locks import locks
 from operations.preflight import NEEDS, account, project, tools
 from operations.releases import ReleaseStore, at_hand, reading

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from gate.decision import Decision
+from gate.receipt import run_of
 from gate.store import Store
 from operations.engine import InterruptedEngineError
 from operations.engine_events import read_events
@@ -43,6 +44,7 @@ from reports.models import (
 )
 
 MARK = "running.json"
+WATCHING = "watching"
 TARGETS = {"P4": ("standard deployment", 35.0), "P5": ("emergency rollback", 10.0)}
 
 
@@ -53,7 +55,8 @@ class Mark(BaseModel):
     kind: Kind
     who: str
     host: str
-    pid: int
+    pid: int = Field(gt=0, lt=2**31)
+    run: str = ""  # the process's number and start: a number goes to another one in time
     started_at: AwareDatetime
     message: str = ""
     reason: str = ""
@@ -71,7 +74,14 @@ class Mark(BaseModel):
     @property
     def is_dead(self) -> bool:
         """Certain only for a process of this machine."""
-        return self.is_here and not is_program(self.pid, "python")
+        if not self.is_here:
+            return False
+        return not is_program(self.pid, "python") or self.run not in ("", run_of(self.pid))
+
+    @property
+    def holds_up(self) -> bool:
+        """Another operation, that is; a watch ends when another begins."""
+        return self.is_here and not self.is_ours and not self.is_dead and self.doing != WATCHING
 
     def __str__(self) -> str:
         return f"a {self.kind} by {self.who} (process {self.pid}, begun {self.started_at:%Y-%m-%d %H:%M:%S} UTC)"
@@ -160,6 +170,7 @@ class Journal:
             who=self.who,
             host=socket.gethostname(),
             pid=os.getpid(),
+            run=run_of(os.getpid()),
             started_at=self.started_at,
             message=self.message,
             reason=self.reason,
@@ -169,8 +180,13 @@ class Journal:
         with reading():
             self.store.put(MARK, mark.model_dump_json().encode())
 
-    def unmark(self) -> None:
-        unmark(self.store)
+    def unmark(self, outer: Mark | None = None) -> None:
+        """`outer`: of the deployment that this rollback is a part of, and which goes on."""
+        if outer is None:
+            unmark(self.store)
+            return
+        with reading():
+            self.store.put(MARK, outer.model_dump_json().encode())
 
     def saw(self, log: Path, *, changed: bool = True) -> None:
         """What the engine did, by its event log; `changed`: it came further than its preview."""
@@ -237,7 +253,7 @@ def _benchmarks(row: str, steps: Sequence[Step]) -> list[Benchmark]:
     if not row:
         return []
     what, target = TARGETS[row]
-    took = round(sum(step.seconds for step in steps if step.name != "watch"), 3)
+    took = round(sum(step.seconds for step in steps if step.name != WATCHING), 3)
     verdict = Verdict.MET if took <= target else Verdict.MISSED
     return [Benchmark(row=row, what=what, target_seconds=target, measured_seconds=took, verdict=verdict)]
 

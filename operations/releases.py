@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import yaml
 
+from gate.commits import Commits, GitError, ReleaseCommits
 from gate.evidence import CHECKOUT, COMMIT
 from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
@@ -31,7 +32,6 @@ from releases.source import SourceDamagedError, unpack
 from releases.versions import Version, Versions
 from settings import NAMESPACE, file_name
 
-PRESENT_CONFIG = tuple(f"{NAMESPACE}:{name}" for name in ("protectedBranch", "businessHours", "contacts"))
 PRESENT_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 INSTALL_SECONDS = 600
 
@@ -62,7 +62,7 @@ def reading() -> Generator[None]:
     """What the release store can't give is refused with its own message."""
     try:
         yield
-    except (StoreError, SourceDamagedError, ReceiptError) as error:
+    except (StoreError, SourceDamagedError, ReceiptError, GitError) as error:
         raise OperationError(str(error)) from error
 
 
@@ -77,7 +77,7 @@ def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
             yield version
 
 
-def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str) -> Version:
+def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str, live: Version | None = None) -> Version:
     """The version to bring back. `left`: the content that stands now, empty where an update broke off.
 
     Raises: OperationError.
@@ -85,9 +85,14 @@ def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str) -
     listing = f"./pf history --stack {store.stack}"
     with reading():
         if number is None and not commit:
+            if live and live.operation and live.operation.target and not store.versions.verification(live.number):
+                return live  # a rollback that was cut off before it was verified: it is finished, not repeated
             found = next(candidates(store, left), None)
             if found is None:
-                raise OperationError("no verified version is there to go back to", f"What there is: {listing}")
+                raise OperationError(
+                    "no verified version has another content than what stands, outside quarantine",
+                    f"Name one: ./pf rollback --version N --reason WHY; what there is: {listing}",
+                )
             return found
         by_commit = _of_commit(store, commit) if commit else None
         by_number = store.versions.get(number) if number is not None else None
@@ -116,7 +121,9 @@ def _of_commit(store: ReleaseStore, commit: str) -> Version | None:
 
 def _refuse_impossible(store: ReleaseStore, version: Version, left: str) -> None:
     if version.content == left:
-        raise OperationError(f"version {version.number} is what stands already", "Nothing was changed.")
+        raise OperationError(
+            f"version {version.number} brings what stands already", f"Others: ./pf history --stack {store.stack}"
+        )
     withdrawn = store.records.withdrawn()
     for why in (withdrawn[digest] for digest in (version.surface, version.release) if digest in withdrawn):
         raise OperationError(
@@ -139,6 +146,7 @@ def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[
         folder = Path(name)
         with reading():
             unpack(store.versions.source(version), version.source, folder)
+            _refuse_unproven(store.stack, version, folder)
             _keep_the_present(store, folder, live)
         (folder / ".venv").symlink_to(_packages(folder))
         stack = Stack.load(store.stack, needs=needs, root=folder)
@@ -151,6 +159,27 @@ def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[
                 "PF_STATE": str(stack.state),
                 "PULUMI_GIT_HEAD": version.commit,
             },
+        )
+
+
+def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:
+    """On a stack with a protected branch an archive proves by git what it is, before anything of it runs.
+
+    Whoever can write to the state's backend can change it; what the gate judges later would have run already.
+
+    Raises: OperationError.
+    """
+    name, here = file_name(stack), Commits(folder=ROOT)
+    texts = [file.read_bytes() for file in (ROOT / name, folder / name) if file.is_file()]
+    if not (ROOT / name).is_file() and (head := here.head()):
+        texts.append(here.file(head, name) or b"")
+    if not any(f"{NAMESPACE}:protectedBranch".encode() in text for text in texts):
+        return
+    if not ReleaseCommits(folder=ROOT, release=folder, commit=version.commit).is_as_committed():
+        raise OperationError(
+            f"the archive of version {version.number} is not what the commit {version.commit[:12] or '(none)'} has, or "
+            "this clone doesn't have that commit: nothing of it was run",
+            "git fetch origin. If the commit is there, somebody has changed the archive: docs/security.md",
         )
 
 
@@ -192,15 +221,14 @@ def _config(store: ReleaseStore, version: Version) -> dict[str, Any]:
 
 
 def _keep_the_present(store: ReleaseStore, folder: Path, live: Version) -> None:
-    """Written only where it differs: the file as it was committed is what vouches for the release."""
+    """How the state is encrypted. Written only where it differs: the file as committed is what vouches for the release.
+
+    Windows and protected branch are the present's by the gate itself, contacts by whoever reads them.
+    """
     name = file_name(store.stack)
     present, before = _config(store, live), _content(folder / name)
     wanted = {key: value for key, value in before.items() if key not in PRESENT_ENCRYPTION}
     wanted |= {key: present[key] for key in PRESENT_ENCRYPTION if key in present}
-    own, theirs = before.get("config", {}), present.get("config", {})
-    wanted["config"] = {key: value for key, value in own.items() if key not in PRESENT_CONFIG} | {
-        key: theirs[key] for key in PRESENT_CONFIG if key in theirs
-    }
     if wanted != before:
         (folder / name).write_text(yaml.safe_dump(wanted, sort_keys=False))
 

@@ -17,7 +17,7 @@ from gate.state import State
 from gate.surface import Surface
 from operations import preflight
 from operations.applying import functions_to_bring_back, hand_over, settle, stands, state_of, update
-from operations.conduct import LONGEST_LINE, conducted, line
+from operations.conduct import LONGEST_LINE, conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
 from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
@@ -64,7 +64,7 @@ class Return:
 
     @property
     def leaves(self) -> bool:
-        """Whether another content stood before: an update that broke off is left without having been a version."""
+        """Whether another content stood before; what a broken-off update left was no version."""
         return self.live.content != self.target.content
 
 
@@ -83,7 +83,7 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
         raise OperationError(f"{name} has no version yet", "The first one comes by: ./pf deploy")
     with unpacked(store, live, live, NEEDS) as present:
         left = live.content if stands(present, live, state_of(present)) else ""
-        target = chosen(store, left=left, number=wish.number, commit=wish.commit)
+        target = chosen(store, left=left, number=wish.number, commit=wish.commit, live=live)
         with unpacked(store, target, live, NEEDS) as stack:
             yield Return(store=store, live=live, target=target, stack=stack, present=present.root, wish=wish)
 
@@ -91,6 +91,7 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
 def rollback(name: str, wish: Wish) -> HealthReport:
     """Raises: OperationError; what has been done by then is said, and stands in the report."""
     wish = replace(wish, reason=line(wish.reason, "reason"))
+    wait_for_operation(ReleaseStore.of_environment(name).records.store, wish.wait_seconds)
     with planned(name, wish) as plan:
         say(f"{name}: from version {plan.live.number} back to version {plan.target.number}, made {_made(plan.target)}")
         if plan.wish.emergency:
@@ -131,7 +132,7 @@ def _carried_out(plan: Return) -> HealthReport:
         target=plan.target.number,
         benchmark="P5" if plan.wish.emergency else "",
     )
-    with conducted(journal, plan.stack):
+    with conducted(journal, plan.stack, urgent=plan.wish.emergency):
         return roll_back(plan, journal)
 
 
@@ -193,8 +194,13 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
         _refuse_impossible(plan, state)
     with journal.step("updating"):
         arguments = functions_to_bring_back(stack, read_state(engine))
-        _updated(plan, stack, engine, journal, state, arguments)
-        _note(plan, journal)
+        with _leaving(plan, stack, journal):
+            _updated(plan, stack, engine, journal, state, arguments)
+        with reading():
+            made = plan.store.versions.latest()
+            if made and made.content == plan.live.content:  # it differed by what is always the present's
+                plan.store.records.unblock(made.content)
+        journal.version = made.number if made else None
     with journal.step("handing settings and access key over"):
         seconds = hand_over(stack, read_state(engine))
     with journal.step("verifying"):
@@ -270,11 +276,25 @@ def _receipt_for(plan: Return, stack: Stack, state: State) -> Callable[[int], No
     return write
 
 
-def _note(plan: Return, journal: Journal) -> None:
-    """The number that the policy pack gave, and the quarantine of what was left."""
+@contextmanager
+def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
+    """The version that is left is in quarantine before it is left: whatever breaks off, no command goes back to it.
+
+    Lifted again where nothing was changed.
+    """
+    if not plan.leaves:
+        yield
+        return
+    content, records = plan.live.content, plan.store.records
     with reading():
-        made = plan.store.versions.latest()
-        journal.version = made.number if made else None
-        if made and made.content != plan.live.content:
-            entry = Quarantined(version=plan.live.number, reason=journal.reason, by=journal.who, at=datetime.now(UTC))
-            plan.store.records.quarantine(plan.live.content, entry)
+        records.quarantine(
+            content,
+            Quarantined(version=plan.live.number, reason=journal.reason, by=journal.who, at=datetime.now(UTC)),
+        )
+    try:
+        yield
+    except EngineError:
+        if stands(stack, plan.live, state_of(stack)):
+            with reading():
+                records.unblock(content)
+        raise

@@ -40,6 +40,8 @@ def _round_trip(client: httpx.Client, purpose: str) -> Check:
         else:
             answer = _post(client, {"purpose": purpose, "ciphertext": ciphertext})
             problem = "" if answer.get("plaintext") == plaintext else "it gave another text back"
+    except httpx.HTTPStatusError as error:
+        problem = f"it answered {error.response.status_code}: {error.response.text[:200]}"
     except (httpx.HTTPError, ValueError) as error:
         problem = str(error) or type(error).__name__
     took = round((monotonic() - start) * 1000, 1)

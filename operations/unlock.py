@@ -4,11 +4,11 @@ What lives here is never freed. What may live, on another machine or behind a lo
 person confirms it.
 """
 
-from operations.conduct import WATCHING, at_work, bury
+from operations.conduct import at_work, bury
 from operations.confirmation import confirmed
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.journal import read_mark, unmark
+from operations.journal import WATCHING, read_mark, unmark
 from operations.locks import Lock, locks
 from operations.output import say
 from operations.releases import ReleaseStore

@@ -146,6 +146,7 @@ class ApprovalGate:
         try:
             with _closed():
                 self._refusal = ""
+                Operation.of_environment(self._gate.environment)  # what can't be read is denied before anything is done
                 state = self._first_state.result()
                 self._refuse_pending(state)
                 deployed = self._gate.deployed(state)
@@ -209,6 +210,7 @@ class ApprovalGate:
                     signers_commit=change.commit if brings_signers else known.trust.commit,
                     commit=change.commit,
                     at=self._verdict.since or change.now,
+                    approved=(known.before.approved or known.before.surface) if change.returns and known.before else "",
                     incident=self._verdict.incident,
                     release=self._receipt.release,
                 ),

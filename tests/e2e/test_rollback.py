@@ -190,4 +190,4 @@ def test_a_rollback_to_what_stands_is_refused(checkout: Checkout) -> None:
     checkout.pf("deploy")
     refused = checkout.pf("rollback", "--version", str(live(checkout)), "--reason", "x", check=False)
     assert refused.returncode == 3
-    assert "is what stands already" in refused.stderr
+    assert "brings what stands already" in refused.stderr

@@ -137,7 +137,7 @@ EVENTS: dict[str, tuple[Sources, list[tuple[int | None, str, str]]]] = {
         [(None, "deployment", "under way")],  # or dead: that can't be told from here
     ),
     "one that is being watched": (
-        Sources(versions=[version(1, 8, asked(0))], mark=mark(doing="watch"), updates=[update(3, 8, ours=True)]),
+        Sources(versions=[version(1, 8, asked(0))], mark=mark(doing="watching"), updates=[update(3, 8, ours=True)]),
         [(1, "deployment", "under way")],
     ),
     "plain pulumi up": (

@@ -31,7 +31,13 @@ def journal(store: FolderStore) -> Journal:
 
 
 def mark(**given: object) -> Mark:
-    fields = {"id": "1", "kind": "rollback", "who": "ada", "host": socket.gethostname(), "pid": os.getpid()}
+    fields = {
+        "id": "20260803T123001.000Z",
+        "kind": "rollback",
+        "who": "ada",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
     return Mark.model_validate(fields | {"started_at": AT, "doing": "updating", "target": 3} | given)
 
 
@@ -85,7 +91,7 @@ def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
 
 def test_the_watch_is_no_part_of_the_time_that_is_held_against_the_target(journal: Journal) -> None:
     journal.benchmark = "P4"
-    for name in ("updating", "watch"):
+    for name in ("updating", "watching"):
         with journal.step(name):
             pass
     updating, watch = journal.steps

@@ -282,7 +282,17 @@ def test_it_is_not_tried_for_ever(world: World) -> None:
     with pytest.raises(EngineError):
         roll_back(world.plan(), world.journal())
     assert len(world.updates) == ATTEMPTS == 3
-    assert quarantined(world) == set()
+
+
+@pytest.mark.parametrize(("stands", "left"), [(True, set[int]()), (False, {2})])
+def test_what_is_left_is_in_quarantine_before_it_is_left_and_lifted_where_nothing_was_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch, stands: bool, left: set[int]
+) -> None:
+    monkeypatch.setattr(rollback, "stands", lambda *_: stands)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    world.ends = [lasting()]
+    with pytest.raises(EngineError):
+        roll_back(world.plan(), world.journal())
+    assert quarantined(world) == left
 
 
 def test_what_will_not_pass_is_not_tried_again(world: World) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from operations.conduct import WATCHING
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.journal import MARK, Mark, read_mark
+from operations.journal import MARK, WATCHING, Mark, read_mark
 from operations.locks import locks
 from operations.releases import ReleaseStore
 from operations.report import report_store
