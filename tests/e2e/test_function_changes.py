@@ -24,15 +24,15 @@ def entry(checkout: Checkout) -> Iterator[Path]:
 
 def test_a_code_change_deploys_that_function_and_sends_no_delete(checkout: Checkout, entry: Path) -> None:
     seen = len(checkout.supabase_requests())
-    original = entry.read_text()
-    entry.write_text('Deno.serve(() => new Response("changed"));\n')
-    checkout.pf("deploy", check=False)
-    token = checkout.token("service_role")
-    assert checkout.call("encrypt-data", {}, token).text == "changed"
-    entry.write_text(original)
-    checkout.pf("deploy")
+    handler = entry.with_name("handler.ts")
+    original, token = handler.read_text(), checkout.token("service_role")
     body = {"purpose": "general-data", "plaintext": "as before"}
-    assert checkout.call("encrypt-data", body, token).status_code == 200
+    handler.write_text(original.replace("Response.json({ ciphertext,", 'Response.json({ note: "changed", ciphertext,'))
+    checkout.pf("deploy")
+    assert checkout.call("encrypt-data", body, token).json()["note"] == "changed"
+    handler.write_text(original)
+    checkout.pf("deploy")
+    assert "note" not in checkout.call("encrypt-data", body, token).json()
     requests = checkout.supabase_requests()[seen:]
     assert [path for method, path in requests if method == "DELETE"] == []
     bundled = [path for method, path in requests if method == "POST" and "/functions/deploy" in path]
