@@ -91,7 +91,8 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
 def rollback(name: str, wish: Wish) -> HealthReport:
     """Raises: OperationError; what has been done by then is said, and stands in the report."""
     wish = replace(wish, reason=line(wish.reason, "reason"))
-    wait_for_operation(ReleaseStore.of_environment(name).records.store, wish.wait_seconds)
+    if wish.wait_seconds:
+        wait_for_operation(ReleaseStore.of_environment(name).records.store, wish.wait_seconds)
     with planned(name, wish) as plan:
         say(f"{name}: from version {plan.live.number} back to version {plan.target.number}, made {_made(plan.target)}")
         if plan.wish.emergency:

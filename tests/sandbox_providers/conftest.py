@@ -31,7 +31,10 @@ def aws_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[
             return False
 
     with subprocess.Popen(
-        [sys.executable, "-m", "sandbox.aws", "--port", str(port), "--log", str(log)],
+        [
+            *(sys.executable, "-m", "sandbox.aws", "--port", str(port)),
+            *("--log", str(log), "--inbox", str(log.with_name("inbox"))),
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     ) as server:
