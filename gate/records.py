@@ -3,19 +3,17 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter
 
-from gate.store import Store, StoreError
+from gate.store import Model, Store, StoreError, read_as
 from gate.surface import Surface, SurfaceError
 
 LIVE = "live.json"
 TRUST = "trust.json"
 WITHDRAWN = "withdrawn.json"
 QUARANTINE = "quarantine.json"
-
-Record = TypeVar("Record")
 
 # They name files and commits, and whoever writes to the store would like them to name others.
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -136,12 +134,5 @@ class Records:
     def _put_quarantine(self, entries: dict[str, Quarantined]) -> None:
         self.store.put(QUARANTINE, TypeAdapter(dict[str, Quarantined]).dump_json(entries))
 
-    def _get(self, name: str, kind: type[Record]) -> Record | None:
-        content = self.store.get(name)
-        if content is None:
-            return None
-        try:
-            return TypeAdapter(kind).validate_json(content)
-        except ValidationError as error:
-            wrong = "; ".join(f"{one['msg']}: {'.'.join(map(str, one['loc'])) or name}" for one in error.errors())
-            raise StoreError(f"{name} in the gate's records is damaged: restore it from a backup ({wrong})") from error
+    def _get(self, name: str, kind: type[Model]) -> Model | None:
+        return read_as(self.store, name, kind, "the gate's records")

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+from pydantic import TypeAdapter, ValidationError
 
 FOLDER = ".parker-flight"
 
@@ -34,6 +36,24 @@ class Store(Protocol):
     def names(self) -> list[str]:
         """Of what stands directly here, in order."""
         ...
+
+
+Model = TypeVar("Model")
+
+
+def read_as(store: Store, name: str, kind: type[Model], place: str) -> Model | None:
+    """A JSON object by its type; None where there is none. What can't be read counts as damage, never as absent.
+
+    `place` is what people call the store. Raises: StoreError.
+    """
+    content = store.get(name)
+    if content is None:
+        return None
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{one['msg']}: {'.'.join(map(str, one['loc'])) or name}" for one in error.errors())
+        raise StoreError(f"{name} in {place} is damaged: restore it from a backup ({wrong})") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,32 +4,51 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from gate.evidence import EMERGENCY
 from gate.state import State, read
 from gate.surface import functions_of
 from operations import access_key, drift
 from operations.drift import Deployed
 from operations.engine import Engine, EngineError
-from operations.engine_events import LOG_FLAG
+from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG
 from operations.errors import ExitCode
 from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
 from operations.key_guard import refuse_keys_to_be_deleted
 from operations.output import say
+from operations.releases import ReleaseStore, reading
 from operations.round_trip import round_trips
 from operations.stack import Stack
 from operations.state import State as Recorded
 from operations.state import read_state
 from operations.supabase import ManagementApi
-from releases.versions import Version
+from releases.versions import Verification, Version
 
 UP = ("up", "--yes", "--suppress-outputs")
 # Newly switched functions take a moment everywhere, and a new access key takes longer.
 SETTLE_SECONDS = 5.0
 KEY_SECONDS = 12.0
 SETTLE_INTERVAL_SECONDS = 0.5
+
+
+def prepared(stack: Stack, journal: Journal, kind: str, *, emergency: bool) -> Stack:
+    """With what the engine and the policy pack have to know of the operation. `emergency`: an incident is open."""
+    variables = {**stack.variables, **UNHIDES_THE_LOG, **journal.operation(kind).as_environment()}
+    return replace(stack, variables=variables | ({EMERGENCY: "1"} if emergency else {}))
+
+
+def noted(store: ReleaseStore, journal: Journal, *, good: bool, why: str = "") -> None:
+    """Whether the version that stands now was seen to work."""
+    journal.verified = good
+    if journal.version:
+        verification = Verification(good=good, at=datetime.now(UTC), by=journal.who, why=why)
+        with reading():
+            store.versions.verify(journal.version, verification)
 
 
 def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[[int], None] | None = None) -> None:

@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Self
 
-from gate.evidence import EMERGENCY
 from operations.applying import (
     changed_by_hand,
     functions_to_bring_back,
     hand_over,
+    noted,
+    prepared,
     put_back,
     settle,
     stands,
@@ -18,7 +18,6 @@ from operations.applying import (
 )
 from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.journal import WATCHING, Journal
@@ -32,7 +31,7 @@ from operations.rollback import undo
 from operations.stack import Stack
 from operations.state import read_state
 from operations.watch import Outcome, watch
-from releases.versions import Verification, Version
+from releases.versions import Version
 from reports.models import Kind, Measurement, Result
 
 # What the program itself brings: another part that is unwell is no reason to take the program back.
@@ -85,10 +84,7 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
         reason=request.reason,
         benchmark="P4",
     )
-    variables = {**stack.variables, **UNHIDES_THE_LOG, **journal.operation(request.kind).as_environment()}
-    if request.emergency:
-        variables[EMERGENCY] = "1"
-    stack = replace(stack, variables=variables)
+    stack = prepared(stack, journal, request.kind, emergency=request.emergency)
     wait_for_operation(journal.store, request.wait_seconds)
     with conducted(journal, stack, urgent=request.emergency):
         engine = Engine(stack, wait=request.wait_seconds)
@@ -135,7 +131,7 @@ class _Deployment:
         if report.status is not Status.HEALTHY:
             journal.why = f"unwell, as before: {', '.join(one.name for one in report.unwell)}"
             return report
-        self._verified(good=True)
+        noted(self.store, journal, good=True)
         if before.measured:
             with journal.step("measuring", "everything is deployed and verified"):
                 journal.before, journal.after = before.measured, measure(self.stack)
@@ -177,19 +173,12 @@ class _Deployment:
             if (one.name in names or one.name.startswith(OURS)) and one.name not in before.unwell
         ]
 
-    def _verified(self, *, good: bool, why: str = "") -> None:
-        self.journal.verified = good
-        if self.journal.version:
-            verification = Verification(good=good, at=datetime.now(UTC), by=self.journal.who, why=why)
-            with reading():
-                self.store.versions.verify(self.journal.version, verification)
-
     def _take_back(self, why: str, before: Before, report: HealthReport) -> HealthReport:
         """To the last version that was verified, if there is one and if what stands is this deployment's.
 
         One that brought nothing new has broken nothing: what fails has another cause, and would fail there as well.
         """
-        self._verified(good=False, why=why)
+        noted(self.store, self.journal, good=False, why=why)
         self.journal.why = why
         if self.journal.version == self.journal.version_before:
             say(f"{why}. The deployment brought nothing new, so nothing is taken back")

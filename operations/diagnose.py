@@ -231,7 +231,7 @@ class _Look:
             return _bad("live version", "there is none yet", f"./pf deploy{self.option}")
         with reading():
             verification = self.store.versions.verification(live.number)
-        said = f"version {live.number} of {live.at:%Y-%m-%d %H:%M} UTC by {live.by}"
+        said = f"version {live.number} of {live.made}"
         if verification is None:
             return _bad("live version", f"{said}, not verified")
         if not verification.good:
@@ -272,7 +272,7 @@ class _Look:
                     problem = lost(plan.store, version, kept_of({one.urn: one.type for one in resources}))
         except OperationError as error:
             return _bad(TARGET, str(error), self._blocked(store))
-        said = f"to version {version.number} of {version.at:%Y-%m-%d %H:%M} UTC by {version.by}"
+        said = f"to version {version.number} of {version.made}"
         return _bad(TARGET, f"{said}, which can't come back: {problem}") if problem else _good(TARGET, said)
 
     def _blocked(self, store: ReleaseStore) -> str:

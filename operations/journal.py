@@ -96,9 +96,9 @@ def read_mark(store: Store) -> Mark | None:
         return None  # of another version of pf: it says nothing that this one could use
 
 
-def unmark(store: Store) -> None:
+def write_mark(store: Store, mark: Mark | None) -> None:
     with reading():
-        store.put(MARK, b"null")
+        store.put(MARK, mark.model_dump_json().encode() if mark else b"null")
 
 
 @dataclass(kw_only=True)
@@ -136,6 +136,7 @@ class Journal:
         self.id = report_id(self.started_at)
         self._start = time.monotonic()
         self._calls = CALLS.count
+        self._run = run_of(os.getpid())
         self.who = who(os.environ)
 
     def operation(self, kind: str) -> Operation:
@@ -170,23 +171,18 @@ class Journal:
             who=self.who,
             host=socket.gethostname(),
             pid=os.getpid(),
-            run=run_of(os.getpid()),
+            run=self._run,
             started_at=self.started_at,
             message=self.message,
             reason=self.reason,
             doing=doing,
             target=self.target,
         )
-        with reading():
-            self.store.put(MARK, mark.model_dump_json().encode())
+        write_mark(self.store, mark)
 
     def unmark(self, outer: Mark | None = None) -> None:
         """`outer`: of the deployment that this rollback is a part of, and which goes on."""
-        if outer is None:
-            unmark(self.store)
-            return
-        with reading():
-            self.store.put(MARK, outer.model_dump_json().encode())
+        write_mark(self.store, outer)
 
     def saw(self, log: Path, *, changed: bool = True) -> None:
         """What the engine did, by its event log; `changed`: it came further than its preview."""

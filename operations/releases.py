@@ -28,7 +28,7 @@ from operations.errors import ExitCode, OperationError
 from operations.locks import PROJECT
 from operations.output import say
 from operations.stack import Stack, state_folder
-from releases.source import SourceDamagedError, unpack
+from releases.source import SourceDamagedError, content, unpack
 from releases.versions import Version, Versions
 from settings import NAMESPACE, file_name
 
@@ -53,7 +53,7 @@ class ReleaseStore:
     @classmethod
     def of_environment(cls, stack: str) -> "ReleaseStore":
         """Without the stack's settings, which the present checkout may have broken."""
-        loaded = load(stack, state_folder(), os.environ, ("PULUMI_BACKEND_URL",))
+        loaded = load(stack, state_folder(), os.environ, RUNS_THE_ENGINE)
         return cls.of(stack, loaded.variables)
 
 
@@ -147,7 +147,7 @@ def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[
         with reading():
             unpack(store.versions.source(version), version.source, folder)
             _refuse_unproven(store.stack, version, folder)
-            _keep_the_present(store, folder, live)
+            _keep_the_present(store, folder, version, live)
         (folder / ".venv").symlink_to(_packages(folder))
         stack = Stack.load(store.stack, needs=needs, root=folder)
         yield replace(
@@ -215,30 +215,31 @@ def _text(value: object) -> str:
 
 def _config(store: ReleaseStore, version: Version) -> dict[str, Any]:
     """The stack's file as that version had it."""
-    with tempfile.TemporaryDirectory(prefix="pf-release-") as place, reading():
-        unpack(store.versions.source(version), version.source, Path(place))
-        return _content(Path(place) / file_name(store.stack))
+    name = file_name(store.stack)
+    with reading():
+        return _parsed(content(store.versions.source(version), version.source, name), name)
 
 
-def _keep_the_present(store: ReleaseStore, folder: Path, live: Version) -> None:
+def _keep_the_present(store: ReleaseStore, folder: Path, version: Version, live: Version) -> None:
     """How the state is encrypted. Written only where it differs: the file as committed is what vouches for the release.
 
     Windows and protected branch are the present's by the gate itself, contacts by whoever reads them.
     """
-    name = file_name(store.stack)
-    present, before = _config(store, live), _content(folder / name)
+    if version.source == live.source:
+        return
+    present, before = _config(store, live), _config(store, version)
     wanted = {key: value for key, value in before.items() if key not in PRESENT_ENCRYPTION}
     wanted |= {key: present[key] for key in PRESENT_ENCRYPTION if key in present}
     if wanted != before:
-        (folder / name).write_text(yaml.safe_dump(wanted, sort_keys=False))
+        (folder / file_name(store.stack)).write_text(yaml.safe_dump(wanted, sort_keys=False))
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _parsed(text: bytes, name: str) -> dict[str, Any]:
     try:
-        content: object = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise OperationError(f"the release's {file.name} can't be read: {error}") from error
-    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+        parsed: object = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise OperationError(f"the release's {name} can't be read: {error}") from error
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
 
 
 def _packages(folder: Path) -> Path:

@@ -10,16 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gate.evidence import EMERGENCY
 from gate.receipt import Receipt, program_digest, run_of
 from gate.records import Quarantined
 from gate.state import State
 from gate.surface import Surface
 from operations import preflight
-from operations.applying import functions_to_bring_back, hand_over, settle, stands, state_of, update
+from operations.applying import functions_to_bring_back, hand_over, noted, prepared, settle, stands, state_of, update
 from operations.conduct import LONGEST_LINE, conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.engine_events import UNHIDES_THE_LOG
 from operations.errors import ExitCode, OperationError
 from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status
@@ -32,7 +30,7 @@ from operations.releases import ReleaseStore, chosen, reading, unpacked
 from operations.stack import Stack
 from operations.state import read_state
 from operations.way_back import kept_of, lost, outgrown
-from releases.versions import Verification, Version
+from releases.versions import Version
 from reports.models import Kind, Result
 
 NEEDS = preflight.NEEDS
@@ -148,7 +146,7 @@ def _quarantine(plan: Return) -> str:
 
 def _made(version: Version) -> str:
     commit = f" from {version.commit[:12]}" if version.commit else ""
-    return f"{version.at:%Y-%m-%d %H:%M} UTC by {version.by}{commit}"
+    return f"{version.made}{commit}"
 
 
 def _require_incident(stack: Stack, wish: Wish) -> None:
@@ -181,12 +179,8 @@ def _refuse_impossible(plan: Return, state: State) -> None:
 
 def roll_back(plan: Return, journal: Journal) -> HealthReport:
     """Raises: OperationError; what has been done by then is said."""
-    stack = plan.stack
     kind = "emergency rollback" if plan.wish.emergency else "rollback"
-    variables = {**stack.variables, **UNHIDES_THE_LOG, **journal.operation(kind).as_environment()}
-    if plan.wish.emergency:
-        variables[EMERGENCY] = "1"
-    stack = replace(stack, variables=variables)
+    stack = prepared(plan.stack, journal, kind, emergency=plan.wish.emergency)
     engine = Engine(stack, wait=plan.wish.wait_seconds, resume="diagnose rollback")
     journal.version_before, journal.commit = plan.live.number, plan.target.commit
     with journal.step("checking"):
@@ -207,13 +201,10 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     with journal.step("verifying"):
         report = settle(stack, stack.release.digest, seconds)
         journal.asked(report)
-    journal.verified = report.status is Status.HEALTHY
-    why = "" if journal.verified else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"
-    journal.why, journal.result = why, Result.SUCCEEDED if journal.verified else Result.FAILED
-    if journal.version:
-        verification = Verification(good=journal.verified, at=datetime.now(UTC), by=journal.who, why=why)
-        with reading():
-            plan.store.versions.verify(journal.version, verification)
+    good = report.status is Status.HEALTHY
+    why = "" if good else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"
+    journal.why, journal.result = why, Result.SUCCEEDED if good else Result.FAILED
+    noted(plan.store, journal, good=good, why=why)
     return report
 
 

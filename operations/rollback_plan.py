@@ -34,4 +34,4 @@ def show_plan(plan: Return) -> ExitCode:
 
 def _described(version: Version) -> str:
     commit = f", commit {version.commit[:12]}{' with changes' if version.dirty else ''}" if version.commit else ""
-    return f"version {version.number} of {version.at:%Y-%m-%d %H:%M} UTC by {version.by}{commit}"
+    return f"version {version.number} of {version.made}{commit}"

@@ -8,7 +8,7 @@ from operations.conduct import at_work, bury
 from operations.confirmation import confirmed
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.journal import WATCHING, read_mark, unmark
+from operations.journal import WATCHING, read_mark, write_mark
 from operations.locks import Lock, locks
 from operations.output import say
 from operations.releases import ReleaseStore
@@ -40,7 +40,7 @@ def unlock(stack: Stack, confirm: str = "") -> bool:
             say(f"freed: {one}")
     if mark:
         bury(mark, stack)
-        unmark(store)
+        write_mark(store, None)
     return bool(found or mark)
 
 

@@ -1,15 +1,14 @@
 """Which version a rollback would return to by itself, and what would keep it from coming back."""
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
 from gate.store import StoreError
 from operations.releases import ReleaseStore, candidates
 from operations.reversibility import KEPT
-from releases.source import SourceDamagedError, unpack
+from releases.source import SourceDamagedError, names
 from releases.versions import Version
 
 MIGRATIONS = "supabase/migrations"
@@ -45,8 +44,7 @@ def way_back(store: ReleaseStore, *, left: str, kept: Mapping[str, str], root: P
         problem = lost(store, version, kept) or outgrown(store, version, root)
     except (StoreError, SourceDamagedError) as error:
         problem = str(error)
-    made = f"{version.at:%Y-%m-%d %H:%M} UTC by {version.by}"
-    return WayBack(version=version.number, made=made, commit=version.commit, problem=problem)
+    return WayBack(version=version.number, made=version.made, commit=version.commit, problem=problem)
 
 
 def lost(store: ReleaseStore, version: Version, kept: Mapping[str, str]) -> str:
@@ -55,8 +53,8 @@ def lost(store: ReleaseStore, version: Version, kept: Mapping[str, str]) -> str:
     Raises: StoreError.
     """
     wanted = store.records.surface(version.surface)
-    names = sorted({name for urn, name in kept.items() if urn not in wanted.resources})
-    return f"it is older than the key or alias {', '.join(names)}, which a rollback never takes away" if names else ""
+    gone = sorted({name for urn, name in kept.items() if urn not in wanted.resources})
+    return f"it is older than the key or alias {', '.join(gone)}, which a rollback never takes away" if gone else ""
 
 
 def outgrown(store: ReleaseStore, version: Version, root: Path) -> str:
@@ -64,13 +62,15 @@ def outgrown(store: ReleaseStore, version: Version, root: Path) -> str:
 
     Raises: StoreError, SourceDamagedError.
     """
-    with tempfile.TemporaryDirectory(prefix="pf-release-") as place:
-        unpack(store.versions.source(version), version.source, Path(place))
-        there = {file.name for file in (Path(place) / MIGRATIONS).glob("*.sql")}
+    there = {Path(name).name for name in names(store.versions.source(version), version.source) if _is_migration(name)}
     for file in sorted((root / MIGRATIONS).glob("*.sql")):
         if file.name not in there and BREAKING in file.read_text(errors="replace"):
             return f"it can't work with the database after {file.name}, which says `{BREAKING}`"
     return ""
+
+
+def _is_migration(name: str) -> bool:
+    return PurePosixPath(name).parent == PurePosixPath(MIGRATIONS)
 
 
 def kept_of(types: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,8 @@ import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath, PurePosixPath
 
 from gate.receipt import program_files
@@ -66,15 +67,43 @@ def unpack(packed: bytes, digest: str, folder: Path) -> None:
 
     Raises: SourceDamagedError.
     """
+    with _opened(packed, digest) as tar:
+        tar.extractall(folder, filter="data")
+
+
+def names(packed: bytes, digest: str) -> list[str]:
+    """Of all files, as paths from the release's folder.
+
+    Raises: SourceDamagedError.
+    """
+    with _opened(packed, digest) as tar:
+        return tar.getnames()
+
+
+def content(packed: bytes, digest: str, name: str) -> bytes:
+    """Of one file.
+
+    Raises: SourceDamagedError, also where the release has no such file.
+    """
+    with _opened(packed, digest) as tar:
+        file = tar.extractfile(name) if name in tar.getnames() else None
+        if file is None:
+            raise SourceDamagedError(f"the release's archive {digest[:12]} has no {name}")
+        return file.read()
+
+
+@contextmanager
+def _opened(packed: bytes, digest: str) -> Generator[tarfile.TarFile]:
+    """With nothing in it but source, and of that digest."""
     if digest_of(packed) != digest:
         raise SourceDamagedError(f"the release's archive {digest[:12]} is damaged: its content has another digest")
     try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed)), mode="r:") as tar:
             for entry in tar:
                 if not entry.isfile() or not _is_source(PurePosixPath(entry.name)):
                     raise SourceDamagedError(
                         f"the release's archive {digest[:12]} holds what no release has: {entry.name}"
                     )
-                tar.extract(entry, folder, filter="data")
+            yield tar
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise SourceDamagedError(f"the release's archive {digest[:12]} can't be unpacked: {error}") from error

@@ -10,18 +10,15 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from gate.receipt import content_digest, release_digest
 from gate.records import Commit, Digest
-from gate.store import Store, StoreError
+from gate.store import Model, Store, StoreError, read_as
 
 LATEST = "latest.json"
 OPERATION = "PF_OPERATION"  # hands it from `pf` to the policy pack
-
-Model = TypeVar("Model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +60,11 @@ class Version:
     commit: Commit = ""
     dirty: bool = False  # besides the commit, uncommitted changes
     operation: Operation | None = None
+
+    @property
+    def made(self) -> str:
+        """When and by whom, for people."""
+        return f"{self.at:%Y-%m-%d %H:%M} UTC by {self.by}"
 
     @property
     def content(self) -> str:
@@ -147,13 +149,7 @@ class Versions:
         self.store.put(f"verified/{number}.json", TypeAdapter(Verification).dump_json(verification))
 
     def _get(self, name: str, kind: type[Model]) -> Model | None:
-        content = self.store.get(name)
-        if content is None:
-            return None
-        try:
-            return TypeAdapter(kind).validate_json(content)
-        except ValidationError as error:
-            raise StoreError(f"{name} in the release store is damaged: restore it from a backup ({error})") from error
+        return read_as(self.store, name, kind, "the release store")
 
 
 def who(environment: Mapping[str, str]) -> str:
