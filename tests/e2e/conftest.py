@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,23 @@ def fresh() -> Iterator[Checkout]:
         checkout.pf("sandbox", "up")
         checkout.approved()
         yield checkout
+
+
+def _restored(checkout: Checkout, name: str) -> Iterator[Path]:
+    """A source of encrypt-data, put back and deployed again after the test."""
+    file = checkout.root / "supabase/functions/encrypt-data" / name
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+    checkout.pf("deploy")
+
+
+@pytest.fixture
+def entry(checkout: Checkout) -> Iterator[Path]:
+    yield from _restored(checkout, "index.ts")
+
+
+@pytest.fixture
+def handler(checkout: Checkout) -> Iterator[Path]:
+    """What the function answers."""
+    yield from _restored(checkout, "handler.ts")

@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -10,18 +12,26 @@ import pytest
 from tests.e2e.checkout import Checkout
 
 
+@contextmanager
+def deploying(checkout: Checkout, *, until: str, stdout: int = subprocess.DEVNULL) -> Generator[subprocess.Popen[str]]:
+    """A deployment in a process group of its own that has come as far as that call of AWS."""
+    with subprocess.Popen(
+        ["./pf", "deploy"],
+        cwd=checkout.root,
+        env=checkout.shell,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as deployment:
+        assert checkout.eventually(lambda: until in checkout.aws_operations() or deployment.poll() is not None)
+        yield deployment
+
+
 @pytest.mark.rows("K1", "K7")
 @pytest.mark.parametrize("moment", ["CreateKey", "CreateAlias", "CreateRole"])
 def test_a_killed_deployment_is_finished_by_the_next_one(fresh: Checkout, moment: str) -> None:
-    with subprocess.Popen(
-        ["./pf", "deploy"],
-        cwd=fresh.root,
-        env=fresh.shell,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as deployment:
-        assert fresh.eventually(lambda: moment in fresh.aws_operations() or deployment.poll() is not None)
+    with deploying(fresh, until=moment) as deployment:
         os.killpg(deployment.pid, signal.SIGKILL)
 
     fresh.pf("deploy")
@@ -35,16 +45,7 @@ def test_a_killed_deployment_is_finished_by_the_next_one(fresh: Checkout, moment
 
 @pytest.mark.rows("K7")
 def test_ctrl_c_ends_a_deployment_with_a_word_and_the_next_one_finishes_it(fresh: Checkout) -> None:
-    with subprocess.Popen(
-        ["./pf", "deploy"],
-        cwd=fresh.root,
-        env=fresh.shell,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as deployment:
-        assert fresh.eventually(lambda: "CreateKey" in fresh.aws_operations() or deployment.poll() is not None)
+    with deploying(fresh, until="CreateKey", stdout=subprocess.PIPE) as deployment:
         os.killpg(deployment.pid, signal.SIGINT)
         output, _ = deployment.communicate(timeout=60)
     assert deployment.returncode not in (0, None)
@@ -57,15 +58,7 @@ def test_ctrl_c_ends_a_deployment_with_a_word_and_the_next_one_finishes_it(fresh
 @pytest.mark.rows("K1", "K7")
 def test_what_a_dead_provider_left_is_taken_over_by_the_recovery(fresh: Checkout) -> None:
     """The engine lives on, and notes what its provider was making as not made."""
-    with subprocess.Popen(
-        ["./pf", "deploy"],
-        cwd=fresh.root,
-        env=fresh.shell,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as deployment:
-        assert fresh.eventually(lambda: "CreateKey" in fresh.aws_operations() or deployment.poll() is not None)
+    with deploying(fresh, until="CreateKey") as deployment:
         for process in psutil.Process(deployment.pid).children(recursive=True):
             if "sandbox.providers.aws" in process.cmdline():
                 process.kill()

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,6 @@ pytestmark = pytest.mark.rows("K6", "K8", "E2", "D5", "D6")
 
 ANSWER = "return Response.json({ ciphertext, keyAlias: alias, purpose });"
 BODY = {"purpose": "general-data", "plaintext": "hello"}
-
-
-@pytest.fixture
-def handler(checkout: Checkout) -> Iterator[Path]:
-    """What encrypt-data answers, put back and deployed again after the test, with nothing in quarantine."""
-    file = checkout.root / "supabase/functions/encrypt-data/handler.ts"
-    before = file.read_text()
-    yield file
-    file.write_text(before)
-    checkout.pf("deploy")
 
 
 def answering(handler: Path, note: str, ciphertext: str = "ciphertext") -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,13 @@ def secrets(**changed: str | None) -> list[dict[str, str]]:
         "PF_AWS_ACCESS_KEY_CHECKSUM": f"{sha256('AKIA')} {sha256('secret')}",
     } | changed
     return [{"name": name, "value": sha256(value)} for name, value in values.items() if value is not None]
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Generator[int]:
+    """An engine that runs; its process id."""
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "60"]) as engine:
+        yield engine.pid
+        engine.kill()

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,16 +71,6 @@ def test_a_lock_of_another_machine_is_respected_and_its_holder_named(stack: Stac
         Engine(stack).change("up", "--yes")
     assert log.read_text().split() == ["up"]
     assert "./pf unlock" in caught.value.cure
-
-
-@pytest.fixture
-def living(tmp_path: Path) -> Generator[int]:
-    """An engine that runs; its process id."""
-    program = tmp_path / "pulumi"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([str(program), "60"]) as engine:
-        yield engine.pid
-        engine.kill()
 
 
 def test_a_living_engine_keeps_its_lock_and_only_our_message_is_shown(

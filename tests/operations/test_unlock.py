@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,6 @@ def dead() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
     return process.pid
-
-
-@pytest.fixture
-def living(tmp_path: Path) -> Generator[int]:
-    """An engine that runs; its process id."""
-    program = tmp_path / "pulumi"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([str(program), "60"]) as engine:
-        yield engine.pid
-        engine.kill()
 
 
 @pytest.fixture
