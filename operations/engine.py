@@ -320,7 +320,13 @@ class _Interruption:
 def _backend_cure(said: str) -> str:
     if "passphrase" in said:
         return ""
-    if "checkpoint" in said:  # the engine was killed while it wrote it
+    if "checkpoint: EOF" in said:  # the engine was killed while it wrote; the state itself is replaced at one stroke
+        return (
+            "A file of the state is empty. If it is the .json.attrs beside the state, remove it: it holds no state\n"
+            "  (file://FOLDER?metadata=skip as PULUMI_BACKEND_URL makes none). If it is the state itself, copy its\n"
+            "  .json.bak over it: that is the state before."
+        )
+    if "checkpoint" in said:
         return "The state is damaged. Beside it the backend keeps the one before, as .json.bak: copy that over it."
     return BACKEND_CURE
 

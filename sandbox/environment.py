@@ -27,7 +27,8 @@ def variables(state: State, credentials: Credentials) -> dict[str, str]:
         "PF_APPROVALS": str(state.folder("approvals")),
         "PF_REPORTS": f"file://{state.folder('reports')}",
         "PULUMI_HOME": str(state.folder("pulumi-home")),
-        "PULUMI_BACKEND_URL": f"file://{state.folder('pulumi')}",
+        # Without it the engine keeps a side file by each state, not written at one stroke: a kill can leave it half.
+        "PULUMI_BACKEND_URL": f"file://{state.folder('pulumi')}?metadata=skip",
         # Stacks of the sandbox hold no secret; the salt that belongs to it is in Pulumi.sandbox.yaml.
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
         "PULUMI_SKIP_UPDATE_CHECK": "1",

@@ -203,6 +203,13 @@ def test_no_secret_value_is_in_state_or_history(checkout: Checkout) -> None:
         assert not [secret for secret in secrets if secret in text], file.name
 
 
+@pytest.mark.rows("K7")
+def test_the_state_has_no_side_file_that_a_kill_could_leave_half_written(checkout: Checkout) -> None:
+    files = [file.name for file in (checkout.state / "sandbox/pulumi").rglob("*") if file.is_file()]
+    assert "sandbox.json" in files
+    assert not [name for name in files if name.endswith(".attrs")]
+
+
 @pytest.mark.rows("K1")
 def test_a_plain_destroy_refuses_and_takes_nothing_away(checkout: Checkout) -> None:
     refused = checkout.pulumi("destroy", "--yes", "--non-interactive", check=False)

@@ -137,10 +137,17 @@ def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool
         with pytest.raises(EngineError, match="unable to open state directory") as caught:
             opening()
         assert "PULUMI_BACKEND_URL" in caught.value.cure
-    tool("pulumi", "echo 'error: failed to load checkpoint: EOF' >&2; exit 255")
+
+
+@pytest.mark.parametrize(
+    ("said", "cures"),
+    [("EOF", [".json.attrs", "metadata=skip", ".json.bak"]), ("invalid character 'x'", [".json.bak"])],
+)
+def test_a_damaged_state_is_mended_by_the_file_beside_it(stack: Stack, tool: Tool, said: str, cures: list[str]) -> None:
+    tool("pulumi", f"""echo "error: failed to load checkpoint: {said}" >&2; exit 255""")
     with pytest.raises(EngineError) as caught:
         Engine(stack).read("stack", "export")
-    assert ".json.bak" in caught.value.cure
+    assert [cure for cure in cures if cure in caught.value.cure] == cures
 
 
 def test_a_pid_that_went_to_another_program_counts_as_dead() -> None:
