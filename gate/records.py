@@ -12,8 +12,9 @@ from gate.surface import Surface, SurfaceError
 
 LIVE = "live.json"
 TRUST = "trust.json"
-WITHDRAWN = "withdrawn.json"
-QUARANTINE = "quarantine.json"
+# An object an entry: two who write at once lose neither.
+WITHDRAWN = "withdrawn"
+QUARANTINE = "quarantine"
 
 # They name files and commits, and whoever writes to the store would like them to name others.
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -115,24 +116,25 @@ class Records:
 
     def withdrawn(self) -> dict[str, str]:
         """Digests that count no more, with the reason."""
-        return self._get(WITHDRAWN, dict[str, str]) or {}
+        return self._all(WITHDRAWN, str)
 
     def withdraw(self, digest: str, reason: str) -> None:
-        content = self.withdrawn() | {digest: reason}
-        self.store.put(WITHDRAWN, json.dumps(content, sort_keys=True).encode())
+        self.store.put(f"{WITHDRAWN}/{digest}.json", json.dumps(reason).encode())
 
     def quarantined(self) -> dict[str, Quarantined]:
         """By the digest of the content: surface and functions, whatever program would bring them."""
-        return self._get(QUARANTINE, dict[str, Quarantined]) or {}
+        return self._all(QUARANTINE, Quarantined)
 
     def quarantine(self, content: str, entry: Quarantined) -> None:
-        self._put_quarantine(self.quarantined() | {content: entry})
+        self.store.put(f"{QUARANTINE}/{content}.json", TypeAdapter(Quarantined).dump_json(entry))
 
     def unblock(self, content: str) -> None:
-        self._put_quarantine({one: entry for one, entry in self.quarantined().items() if one != content})
+        self.store.delete(f"{QUARANTINE}/{content}.json")
 
-    def _put_quarantine(self, entries: dict[str, Quarantined]) -> None:
-        self.store.put(QUARANTINE, TypeAdapter(dict[str, Quarantined]).dump_json(entries))
+    def _all(self, folder: str, kind: type[Model]) -> dict[str, Model]:
+        names = (name for name in self.store.names(folder) if name.endswith(".json"))  # others are being written
+        found = ((name.removesuffix(".json"), self._get(f"{folder}/{name}", kind)) for name in names)
+        return {name: one for name, one in found if one is not None}  # None: lifted meanwhile
 
     def _get(self, name: str, kind: type[Model]) -> Model | None:
         return read_as(self.store, name, kind, "the gate's records")

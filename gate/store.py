@@ -33,8 +33,12 @@ class Store(Protocol):
         """Write what isn't there yet, in one step; False where it is."""
         ...
 
-    def names(self) -> list[str]:
-        """Of what stands directly here, in order."""
+    def delete(self, name: str) -> None:
+        """It may be gone already."""
+        ...
+
+    def names(self, folder: str = "") -> list[str]:
+        """Of what stands directly there, in order."""
         ...
 
 
@@ -76,9 +80,16 @@ class FolderStore:
     def put_new(self, name: str, content: bytes) -> bool:
         return self._write(name, content, os.link)
 
-    def names(self) -> list[str]:
+    def delete(self, name: str) -> None:
+        target = self.folder / name
         try:
-            return sorted(entry.name for entry in os.scandir(self.folder) if entry.is_file())
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{target} can't be deleted: {error.strerror}") from error
+
+    def names(self, folder: str = "") -> list[str]:
+        try:
+            return sorted(entry.name for entry in os.scandir(self.folder / folder) if entry.is_file())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -152,16 +163,25 @@ class BucketStore:
     def put_new(self, name: str, content: bytes) -> bool:
         return self._put(name, content, IfNoneMatch="*")
 
-    def names(self) -> list[str]:
+    def delete(self, name: str) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed(name, error) from error
+
+    def names(self, folder: str = "") -> list[str]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        prefix = f"{self._prefix}{folder}/" if folder else self._prefix
+        try:
             pager = self._client.get_paginator("list_objects_v2")
-            pages = pager.paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
+            pages = pager.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
             found = [one["Key"] for page in pages for one in page.get("Contents", ())]
         except (BotoCoreError, ClientError) as error:
-            raise self._failed("", error) from error
-        return sorted(key.removeprefix(self._prefix) for key in found)
+            raise self._failed(folder, error) from error
+        return sorted(key.removeprefix(prefix) for key in found)
 
     def _put(self, name: str, content: bytes, **condition: str) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError

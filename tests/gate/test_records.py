@@ -1,12 +1,14 @@
 """The gate's records: read as what they are, never as something else, and damage is never absence."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from gate.records import Applied, Quarantined, Records, TrustRoot
 from gate.store import FolderStore, StoreError
@@ -107,13 +109,62 @@ def test_quarantine_adds_up_and_is_lifted_one_by_one(records: Records) -> None:
     assert records.quarantined() == {"b2" * 32: replace(LEFT, version=8)}
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"a": 1}', b'{"a": {"version": 7}}', b"{"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"version": 7}', b"{"])
 def test_a_damaged_quarantine_lets_nothing_out(content: bytes, records: Records) -> None:
-    records.store.put("quarantine.json", content)
-    for use in (records.quarantined, lambda: records.quarantine("a1" * 32, LEFT), lambda: records.unblock("a1" * 32)):
-        with pytest.raises(StoreError, match=r"quarantine\.json in the gate's records is damaged"):
-            use()
-    assert records.store.get("quarantine.json") == content
+    records.quarantine("b2" * 32, LEFT)
+    records.store.put(f"quarantine/{'a1' * 32}.json", content)
+    with pytest.raises(StoreError, match=r"quarantine/a1a1\S+\.json in the gate's records is damaged"):
+        records.quarantined()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interleaved(FolderStore):
+    """A store in which somebody else does something between a writer's look and its write."""
+
+    meanwhile: Callable[[], None]
+
+    @override
+    def put(self, name: str, content: bytes) -> None:
+        self.meanwhile()
+        super().put(name, content)
+
+    @override
+    def delete(self, name: str) -> None:
+        self.meanwhile()
+        super().delete(name)
+
+
+@pytest.mark.rows("K6", "E2")
+def test_two_who_write_at_once_lose_neither_entry(tmp_path: Path) -> None:
+    other = Records(FolderStore(folder=tmp_path))
+    for digest in ("a1" * 32, "b2" * 32):
+        other.quarantine(digest, LEFT)
+
+    others: Iterator[Callable[[], None]] = iter(
+        (
+            lambda: other.withdraw("c3" * 32, "wrong"),
+            lambda: other.quarantine("c3" * 32, LEFT),
+            lambda: other.unblock("b2" * 32),
+        )
+    )
+    one = Records(Interleaved(folder=tmp_path, meanwhile=lambda: next(others)()))
+    one.withdraw("d4" * 32, "worse")
+    one.quarantine("d4" * 32, LEFT)
+    one.unblock("a1" * 32)
+    assert other.withdrawn() == {"c3" * 32: "wrong", "d4" * 32: "worse"}
+    assert other.quarantined().keys() == {"c3" * 32, "d4" * 32}
+
+
+def test_what_is_lifted_while_it_is_read_is_lifted(tmp_path: Path) -> None:
+    class Lifted(FolderStore):
+        @override
+        def get(self, name: str) -> bytes | None:
+            self.delete(name)
+            return super().get(name)
+
+    records = Records(Lifted(folder=tmp_path))
+    records.quarantine("a1" * 32, LEFT)
+    assert records.quarantined() == {}
 
 
 @pytest.mark.rows("K8")
@@ -182,12 +233,10 @@ def test_a_damaged_trust_root_is_neither_absent_nor_believed(content: bytes, rec
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"a": 1}', b"null"])
-def test_a_damaged_list_of_withdrawals_withdraws_no_less(content: bytes, records: Records) -> None:
-    records.store.put("withdrawn.json", content)
-    with pytest.raises(StoreError, match=r"withdrawn\.json in the gate's records is damaged"):
+def test_a_damaged_withdrawal_withdraws_no_less(content: bytes, records: Records) -> None:
+    records.store.put(f"withdrawn/{'a1' * 32}.json", content)
+    with pytest.raises(StoreError, match=r"withdrawn/a1a1\S+\.json in the gate's records is damaged"):
         records.withdrawn()
-    with pytest.raises(StoreError, match="damaged"):
-        records.withdraw("a1" * 32, "wrong")
 
 
 def test_a_surface_that_is_missing_or_another_is_refused(records: Records) -> None:

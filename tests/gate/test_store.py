@@ -54,10 +54,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, s3: str) -> Store:
 
 
 def test_what_stands_directly_there_is_listed(store: Store) -> None:
-    assert store.names() == []
-    for name in ("b.json", "a.json", "deeper/c.json"):
+    assert store.names() == store.names("deeper") == []
+    for name in ("b.json", "a.json", "deeper/c.json", "deeper/still/d.json"):
         store.put(name, b"one")
     assert store.names() == ["a.json", "b.json"]
+    assert store.names("deeper") == ["c.json"]
+
+
+def test_what_is_deleted_is_gone_and_may_have_been(store: Store) -> None:
+    for name in ("live.json", "deeper/a.json"):
+        store.put(name, b"one")
+    store.delete("live.json")
+    assert store.get("live.json") is None
+    assert store.get("deeper/a.json") == b"one"
+    store.delete("live.json")
+    store.delete("nowhere/b.json")
 
 
 def test_what_was_put_is_there_and_nothing_else(store: Store) -> None:
@@ -132,6 +143,8 @@ def test_a_file_where_a_folder_belongs_is_no_object_that_is_there(tmp_path: Path
     for attempt in (store.put, store.put_new):
         with pytest.raises(StoreError, match=r"surfaces/a\.json can't be written"):
             attempt("surfaces/a.json", b"")
+    with pytest.raises(StoreError, match=r"surfaces/a\.json can't be deleted"):
+        store.delete("surfaces/a.json")
     with pytest.raises(StoreError, match="Not a directory"):
         store.get("surfaces/a.json")
 

@@ -484,7 +484,7 @@ def test_a_withdrawal_counts_in_the_checkout_and_in_the_records(deployed: Machin
     assert live is not None
     deployed.gate.records.withdraw(live.surface, "it leaks")
     assert "was withdrawn: it leaks" in deployed.preview()[0]
-    deployed.gate.records.store.put("withdrawn.json", b"{}")
+    deployed.gate.records.store.delete(f"withdrawn/{live.surface}.json")
     assert deployed.preview() == []
     withdrawal = Withdrawal(
         stack=IDENTITY.stack, digest=live.release, reason="it breaks", by="alice", at=datetime.now(UTC)
