@@ -12,16 +12,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
-import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
+from checks import endpoints
+from checks.endpoints import Fault, Found, PurposeCheck
+from checks.fetch import UnreachableError
 from components.function_source import function_names
 from components.naming import DATA_CLASSES, DataClass
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import ExitCode, OperationError
+from operations.fetch import fetch_over
 from operations.stack import Stack
 from operations.supabase import ManagementApi, ServiceHealth, SupabaseError, http_client
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
 DEADLINE_SECONDS = 4.3  # an answer in under 5 s, with Python's own start
 SLOW_SECONDS = 2.0  # M7
-PROBED_TABLE = "payment_methods"
-NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 class Status(StrEnum):
@@ -68,21 +68,6 @@ class HealthReport(BaseModel):
     @property
     def unwell(self) -> list[Check]:
         return [check for check in self.checks if check.status is not Status.HEALTHY]
-
-
-class PurposeCheck(BaseModel):
-    ok: bool
-    latency_ms: float | None = Field(default=None, alias="latencyMs")
-    code: str = "no reason given"  # of the error, where it isn't ok
-
-
-class SelfCheck(BaseModel):
-    """What a function says of itself: it encrypted and decrypted random bytes under each of its purposes."""
-
-    function: str
-    release: str
-    healthy: bool
-    checks: dict[str, PurposeCheck]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +106,7 @@ class Probes:
         self.stack = stack
         self.seconds = seconds
         self._http = http_client(seconds)
+        self._fetch = fetch_over(self._http)
         self._making_aws = threading.Lock()
 
     @cached_property
@@ -163,54 +149,26 @@ class Probes:
         ]
 
     def rest(self) -> Answer:
-        """A select under row-level security: REST, database and the anon role in one."""
         key = self.stack.environment.supabase_anon_key.get_secret_value()
-        try:
-            answer = self._http.get(
-                f"{self.stack.gateway_url}/rest/v1/{PROBED_TABLE}",
-                params={"select": "id", "limit": "1"},
-                headers={"apikey": key, "Authorization": f"Bearer {key}"},
-            )
-        except httpx.HTTPError as error:
-            return self._unreachable(error)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_ANON_KEY"), blind=True)
-        if answer.status_code != HTTPStatus.OK:
-            return Answer(status=Status.DOWN, detail=f"answered {answer.status_code} to a select on {PROBED_TABLE}")
-        return Answer(status=Status.HEALTHY, detail=f"select on {PROBED_TABLE}")
+        return self._answer(endpoints.rest(self._fetch, self.stack.gateway_url, key), "SUPABASE_ANON_KEY")
 
     def function(self, name: str) -> Answer:
         key = self.stack.environment.supabase_service_role_key.get_secret_value()
-        try:
-            answer = self._http.get(
-                f"{self.stack.gateway_url}/functions/v1/{name}",
-                headers={"apikey": key, "Authorization": f"Bearer {key}"},
-            )
-        except httpx.HTTPError as error:
-            return self._unreachable(error)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            return Answer(status=Status.DEGRADED, detail=self._refused("SUPABASE_SERVICE_ROLE_KEY"), blind=True)
-        if answer.status_code == HTTPStatus.NOT_FOUND:
-            return Answer(status=Status.DOWN, detail=f"not deployed: {self._deploy}")
-        try:
-            said = SelfCheck.model_validate_json(answer.content)
-        except ValidationError:
-            return Answer(status=Status.DOWN, detail=f"answered {answer.status_code}, but with no self-check")
-        failed = [f"{purpose} ({check.code})" for purpose, check in sorted(said.checks.items()) if not check.ok]
-        if failed or not said.healthy or not answer.is_success or not said.checks:
-            answered = "" if answer.is_success else f"; answered {answer.status_code}"
-            return Answer(
-                status=Status.DOWN,
-                detail=f"encryption fails under {', '.join(failed) or 'every purpose'}{answered}",
-                release=said.release,
-                purposes=said.checks,
-            )
-        trips = ", ".join(f"{purpose} {check.latency_ms or 0:.0f} ms" for purpose, check in sorted(said.checks.items()))
+        found = endpoints.function(self._fetch, self.stack.gateway_url, key, name)
+        return self._answer(found, "SUPABASE_SERVICE_ROLE_KEY")
+
+    def _answer(self, found: Found, key: str) -> Answer:
+        """With what mends it."""
+        if found.unreachable:
+            return self._unreachable(found.unreachable)
+        if found.fault is Fault.REFUSED:
+            detail = f"{key} is not accepted: {self.stack.own(key)}"
+            return Answer(status=Status.DEGRADED, detail=detail, blind=True)
         return Answer(
-            status=Status.HEALTHY,
-            detail=f"release {said.release}: {trips}",
-            release=said.release,
-            purposes=said.checks,
+            status=Status.DOWN if found.fault else Status.HEALTHY,
+            detail=f"{found.detail}: {self._deploy}" if found.fault is Fault.MISSING else found.detail,
+            release=found.release,
+            purposes=found.purposes,
         )
 
     def key(self, data_class: DataClass) -> Answer:
@@ -298,16 +256,13 @@ class Probes:
             return f"aws kms cancel-key-deletion --key-id {key_id}, then {self._deploy}"
         return self._deploy
 
-    def _refused(self, name: str) -> str:
-        return f"{name} is not accepted: {self.stack.own(name)}"
-
-    def _unreachable(self, error: httpx.HTTPError) -> Answer:
-        if isinstance(error, httpx.TimeoutException):
+    def _unreachable(self, error: UnreachableError) -> Answer:
+        if error.timed_out:
             detail = f"no answer after {self.seconds:.1f} s"
         else:
             hint = f"; {self.stack.start_hint}" if self.stack.start_hint else ""
-            detail = f"{type(error).__name__} at {self.stack.gateway_url}{hint}"
-        return Answer(status=Status.DOWN, detail=detail, answered=False, blind=isinstance(error, NOT_CONNECTED))
+            detail = f"{error.kind} at {self.stack.gateway_url}{hint}"
+        return Answer(status=Status.DOWN, detail=detail, answered=False, blind=not error.connected)
 
 
 def _service(service: ServiceHealth | None, words: str) -> Answer:

@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from operations.health import Answer, Probes, PurposeCheck, Status
+from checks.endpoints import PurposeCheck
+from operations.health import Answer, Probes, Status
 from operations.stack import Stack
 from reports.models import Measurement
 

@@ -50,7 +50,10 @@ MODULES = (
 
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = ("components", "gate", "operations", "policies", "releases", "reports", "sandbox", "terminal", "toolchain")
+OWN = (
+    *("checks", "components", "gate", "operations", "policies", "releases", "reports"),
+    *("sandbox", "terminal", "toolchain"),
+)
 
 
 def main() -> None:

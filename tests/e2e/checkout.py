@@ -121,7 +121,10 @@ def new_checkout() -> Generator[Checkout]:
     _copy_sources(checkout.root)
     checkout.state.mkdir()
     # As `make setup` leaves a clone.
-    folders = ("components", "gate", "operations", "policies", "releases", "reports", "sandbox", "terminal")
+    folders = (
+        *("checks", "components", "gate", "operations", "policies"),
+        *("releases", "reports", "sandbox", "terminal"),
+    )
     checkout.run(".venv/bin/python", "-m", "compileall", "-q", *folders, "settings.py")
     (checkout.state / "toolchain").symlink_to(_toolchain())
     try:

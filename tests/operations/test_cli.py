@@ -146,7 +146,7 @@ def clone(folder: Path, variables: dict[str, str]) -> Path:
     (folder / ".state").mkdir(parents=True)
     for name in ("pf", "settings.py", "environment.template", "Pulumi.sandbox.yaml", "Pulumi.production.yaml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("operations", "components", "gate", "releases", "reports", "terminal"):
+    for name in ("operations", "checks", "components", "gate", "releases", "reports", "terminal"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     write_environment(folder / ".state/sandbox.env", variables)
