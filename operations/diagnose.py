@@ -25,7 +25,7 @@ from operations.errors import ExitCode, OperationError
 from operations.journal import WATCHING, read_mark
 from operations.locks import locks
 from operations.preflight import NEEDS, account, project, tools
-from operations.releases import ReleaseStore, at_hand, reading
+from operations.releases import NoTargetError, ReleaseStore, at_hand, reading
 from operations.rollback import Wish, planned
 from operations.stack import Stack, default_stack, state_folder
 from operations.state import read_state
@@ -88,7 +88,8 @@ def diagnose(name: str) -> Diagnosis:
 def advice(findings: Sequence[Finding], option: str) -> tuple[str, ExitCode]:
     """The first thing in the way comes first; then the rollback itself, if there is anything to roll back from."""
     way = next(one for one in findings if one.about == TARGET)
-    code = ExitCode.DOWN if way.is_bad else ExitCode.DEGRADED
+    there_is_none = way.state is not State.GOOD
+    code = ExitCode.DOWN if there_is_none else ExitCode.DEGRADED
     for one in findings:
         if one.is_bad and one.command and one is not way:
             return one.command, code
@@ -101,7 +102,7 @@ def advice(findings: Sequence[Finding], option: str) -> tuple[str, ExitCode]:
         return f"./pf health{option}", ExitCode.HEALTHY
     if wrong == [FUNCTIONS]:
         return f"./pf deploy{option}", code
-    if way.is_bad:
+    if there_is_none:
         return way.command or f"./pf deploy{option}", code
     return f"./pf rollback{option} --reason WHY", code
 
@@ -270,8 +271,11 @@ class _Look:
                 version = plan.target
                 with reading():
                     problem = lost(plan.store, version, kept_of({one.urn: one.type for one in resources}))
+        except NoTargetError as error:  # bad only where there is something to go back from
+            blocked = self._blocked(store)
+            return Finding(about=TARGET, state=State.NOTE, said=error.message, command=blocked)
         except OperationError as error:
-            return _bad(TARGET, str(error), self._blocked(store))
+            return _bad(TARGET, str(error))
         said = f"to version {version.number} of {version.made}"
         return _bad(TARGET, f"{said}, which can't come back: {problem}") if problem else _good(TARGET, said)
 

@@ -36,6 +36,10 @@ PRESENT_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 INSTALL_SECONDS = 600
 
 
+class NoTargetError(OperationError):
+    """There is no version that a rollback could choose by itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReleaseStore:
     """What a stack's backend holds of its versions."""
@@ -89,10 +93,7 @@ def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str, l
                 return live  # a rollback that was cut off before it was verified: it is finished, not repeated
             found = next(candidates(store, left), None)
             if found is None:
-                raise OperationError(
-                    "no verified version has another content than what stands, outside quarantine",
-                    f"Name one: ./pf rollback --version N --reason WHY; what there is: {listing}",
-                )
+                raise _no_target(store)
             return found
         by_commit = _of_commit(store, commit) if commit else None
         by_number = store.versions.get(number) if number is not None else None
@@ -108,6 +109,17 @@ def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str, l
         version = cast("Version", by_number or by_commit)
         _refuse_impossible(store, version, left)
     return version
+
+
+def _no_target(store: ReleaseStore) -> NoTargetError:
+    latest = store.versions.latest()
+    if latest and latest.number == 1:
+        return NoTargetError("there is one version, so a rollback has no target yet", "Mend forwards: ./pf deploy")
+    return NoTargetError(
+        "a rollback has no target: each other version is in quarantine, withdrawn, not verified, or what stands now",
+        f"What there is: ./pf history --stack {store.stack}. A version that was never verified can be named: "
+        "./pf rollback --version N --reason WHY",
+    )
 
 
 def _of_commit(store: ReleaseStore, commit: str) -> Version | None:

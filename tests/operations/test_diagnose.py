@@ -49,7 +49,7 @@ def findings(**wrong: str | State) -> list[Finding]:
     [
         (findings(), "./pf health", ExitCode.HEALTHY),
         (findings(this_checkout=State.NOTE, quarantine=State.NOTE), "./pf health", ExitCode.HEALTHY),
-        (findings(rollback=State.BAD), "./pf health", ExitCode.HEALTHY),  # nothing to go back from
+        (findings(rollback=State.NOTE), "./pf health", ExitCode.HEALTHY),  # nothing to go back from
         (findings(live_version=State.BAD), "./pf rollback --reason WHY", ExitCode.DEGRADED),
         (findings(state=State.BAD, functions=State.BAD), "./pf rollback --reason WHY", ExitCode.DEGRADED),
         (findings(functions=State.BAD), "./pf deploy", ExitCode.DEGRADED),
@@ -63,6 +63,7 @@ def findings(**wrong: str | State) -> list[Finding]:
             ExitCode.DOWN,
         ),
         (findings(state=State.BAD, rollback=State.BAD), "./pf deploy", ExitCode.DOWN),
+        (findings(state=State.BAD, rollback=State.NOTE), "./pf deploy", ExitCode.DOWN),
     ],
 )
 def test_the_command_follows_from_what_was_found(found: Sequence[Finding], command: str, code: ExitCode) -> None:

@@ -16,7 +16,7 @@ from gate.records import Quarantined, Records
 from gate.store import FolderStore
 from operations import releases
 from operations.errors import ExitCode, OperationError
-from operations.releases import ReleaseStore, candidates, chosen, setting_differences, unpacked
+from operations.releases import NoTargetError, ReleaseStore, candidates, chosen, setting_differences, unpacked
 from operations.stack import Stack
 from releases.source import archive, digest_of
 from releases.versions import Verification, Version, Versions
@@ -129,7 +129,11 @@ def test_what_was_withdrawn_is_passed_over(what: str, four: History) -> None:
 
 def test_where_nothing_can_come_back_it_is_said(history: History) -> None:
     history.add()
-    with pytest.raises(OperationError, match="no verified version has another content") as caught:
+    with pytest.raises(NoTargetError, match="there is one version, so a rollback has no target yet"):
+        history.choose()
+    history.add(verified=None)
+    history.quarantine(history.made[0])
+    with pytest.raises(NoTargetError, match="each other version is in quarantine") as caught:
         history.choose()
     assert "./pf history --stack sandbox" in caught.value.cure
 
