@@ -9,9 +9,11 @@ from operations.output import say
 from operations.preview_report import ResourceDifference, resource_differences
 from operations.releases import ReleaseStore, reading, setting_differences
 from operations.report import report_store_of_environment
+from releases.source import FUNCTIONS, contents
 from releases.versions import Verification, Version
 from reports.models import FunctionChange, OperationReport
 from reports.store import ReportError
+from settings import file_name
 
 
 class Details(BaseModel):
@@ -31,7 +33,7 @@ class Difference(BaseModel):
     before: int
     after: int
     commits: tuple[str, str]
-    program: bool  # whether the program differs, with its settings and locked packages
+    program: bool  # whether the program or its locked packages differ
     resources: list[ResourceDifference]
     functions: list[FunctionChange]
     config: dict[str, tuple[str, str]]  # by key: before, after
@@ -73,7 +75,7 @@ def difference(name: str, before: int, after: int) -> Difference:
         before=before,
         after=after,
         commits=(old.commit, new.commit),
-        program=old.program != new.program,
+        program=_program(store, old) != _program(store, new),
         resources=resource_differences(*surfaces),
         functions=[
             FunctionChange(name=function, before=left.get(function, ""), after=right.get(function, ""))
@@ -90,6 +92,14 @@ def _version(store: ReleaseStore, number: int) -> Version:
     if version is None:
         raise OperationError(f"there is no version {number}", f"What there is: ./pf history --stack {store.stack}")
     return version
+
+
+def _program(store: ReleaseStore, version: Version) -> dict[str, bytes]:
+    """Its files; the stack's config and the functions are compared by themselves."""
+    with reading():
+        files = contents(store.versions.source(version), version.source)
+    config = file_name(store.stack)
+    return {name: text for name, text in files.items() if name != config and not name.startswith(f"{FUNCTIONS}/functions/")}
 
 
 def _functions(version: Version) -> dict[str, str]:

@@ -92,6 +92,15 @@ def content(packed: bytes, digest: str, name: str) -> bytes:
         return file.read()
 
 
+def contents(packed: bytes, digest: str) -> dict[str, bytes]:
+    """Of all files, by their paths from the release's folder.
+
+    Raises: SourceDamagedError.
+    """
+    with _opened(packed, digest) as tar:
+        return {name: file.read() for name in tar.getnames() if (file := tar.extractfile(name))}
+
+
 @contextmanager
 def _opened(packed: bytes, digest: str) -> Generator[tarfile.TarFile]:
     """With nothing in it but source, and of that digest."""

@@ -246,14 +246,20 @@ def engine(state: Path, updates: list[Update]) -> None:
     file.chmod(0o755)
 
 
-def archived(days: int) -> bytes:
-    """A release of which only the stack's config counts here."""
-    content = f"config:\n  parker-flight:keyRotationDays: {days}\n".encode()
+def archived(days: int, program: str = "") -> bytes:
+    """A release: the stack's config, the functions' code and the program."""
+    files = {
+        "Pulumi.sandbox.yaml": f"config:\n  parker-flight:keyRotationDays: {days}\n",
+        "__main__.py": program,
+        "supabase/functions/encrypt-data/index.ts": f"// {days}",
+    }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        entry = tarfile.TarInfo("Pulumi.sandbox.yaml")
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
+        for name, text in files.items():
+            content = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
     return packed.getvalue()
 
 
@@ -263,7 +269,8 @@ def store(state: Path) -> ReleaseStore:
     store = ReleaseStore.of("sandbox", {"PULUMI_BACKEND_URL": f"file://{state.parent / 'backend'}"})
     reports = ReportStore.of(state / "reports", "sandbox", {})
     back = asked(200, "emergency rollback", reason="cards fail", target=1)
-    second = version(2, 108, asked(100), surface=surface(180).digest, commit="c" * 40)
+    # Its program's digest is another one by its config alone.
+    second = version(2, 108, asked(100), surface=surface(180).digest, commit="c" * 40, program="c" * 64)
     third = version(3, 208, operation=back, functions=version(1, 0).functions)
     for made, days in ((version(1, 8), 365), (second, 180), (third, 365)):
         source = archived(days)
@@ -418,7 +425,7 @@ def test_two_versions_are_compared_in_words(state: Path) -> None:
 
 
 def test_a_program_that_differs_is_told_with_the_command_to_see_it(state: Path, store: ReleaseStore) -> None:
-    source = archived(365)
+    source = archived(365, program="import pulumi")
     store.versions.add(version(4, 400, program="d" * 64, source=digest_of(source), commit="e" * 40), source)
     shown = pf("history", "diff", "3", "4", state=state)
     assert "the program differs as well: git diff bff42b4f6757 eeeeeeeeeeee" in shown.stdout
