@@ -26,6 +26,10 @@ class TrustError(Exception):
     """It can't be told who may approve; the message says what to do."""
 
 
+class UnconfirmedError(TrustError):
+    """Nobody has taken in the first signers of the stack yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrustFiles:
     """The two files as text."""
@@ -94,7 +98,7 @@ def in_force(records: Records, folder: Path, commits: Commits, branches: Collect
     """
     record = records.live() or records.trust_root()
     if record is None:
-        raise TrustError("nobody has confirmed yet who may approve: ./pf signers confirm")
+        raise UnconfirmedError("nobody has confirmed yet who may approve: ./pf signers confirm")
     try:
         if branches:
             files = _from_branches(commits, branches, record.signers_commit, record.signers)

@@ -57,6 +57,12 @@ class Approvals(BaseModel):
     missing: list[MissingApproval]
     filed: list[FiledApproval]
 
+    @property
+    def approve_command(self) -> str:
+        """The first to approve says why."""
+        begun = any(one.for_this_change for one in self.filed)
+        return f"./pf approve --stack {self.stack}{'' if begun else ' --reason WHY'}"
+
 
 def approvals(stack: Stack) -> Approvals:
     """Previews the change first, unless its last preview still holds."""

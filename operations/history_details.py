@@ -99,7 +99,9 @@ def _program(store: ReleaseStore, version: Version) -> dict[str, bytes]:
     with reading():
         files = contents(store.versions.source(version), version.source)
     config = file_name(store.stack)
-    return {name: text for name, text in files.items() if name != config and not name.startswith(f"{FUNCTIONS}/functions/")}
+    return {
+        name: text for name, text in files.items() if name != config and not name.startswith(f"{FUNCTIONS}/functions/")
+    }
 
 
 def _functions(version: Version) -> dict[str, str]:

@@ -58,7 +58,7 @@ def show_approvals(found: "Approvals") -> None:
     for missing in found.missing:
         show(Text(f"missing: {missing.role} ({' or '.join(missing.people) or 'nobody may give it'})"))
     if found.missing:
-        say(f"Give one: ./pf approve --stack {found.stack}")
+        say(f"Give one: {found.approve_command}")
 
 
 def show_incidents(found: "Sequence[IncidentState]") -> None:

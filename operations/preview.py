@@ -18,6 +18,7 @@ from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError
 from gate.state import State, read
 from gate.surface import Surface
+from gate.trust import UnconfirmedError
 from operations.approvals import Approvals, approvals_of
 from operations.engine import Engine, InterruptedEngineError
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
@@ -41,7 +42,7 @@ def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
     start, at = time.monotonic(), datetime.now(UTC)
     run = _run(stack, quiet=quiet)
     steps = sorted(run.events.steps, key=order)
-    outcome = outcome_of(run.code, run.events, run.approvals)
+    outcome = outcome_of(run.code, run.events, run.approvals, unconfirmed=run.unconfirmed)
     report = PreviewReport(
         stack=stack.name,
         environment=stack.settings.environment,
@@ -63,7 +64,7 @@ def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
         drift=resource_differences(run.approved, run.base),
         approvals=run.approvals,
         gate_problem=run.problem,
-        approve_command=f"./pf approve --stack {stack.name}" if outcome is Outcome.APPROVALS_MISSING else "",
+        approve_command=_approve_command(stack, run.approvals) if outcome is Outcome.APPROVALS_MISSING else "",
         diff=run.said if quiet else "",
     )
     return without_secrets(report, stack)
@@ -82,6 +83,7 @@ class _Run:
     approvals: Approvals | None = None
     way_back: WayBack | None = None
     problem: str = ""
+    unconfirmed: bool = False  # since nobody has said yet who may approve
 
 
 def _run(stack: Stack, *, quiet: bool) -> _Run:
@@ -113,7 +115,7 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
             run = replace(run, way_back=_way_back(stack, receipt))
             return replace(run, approvals=approvals_of(looked(gate, receipt, deployed)))
         except CLOSED as error:
-            return replace(run, problem=str(error))
+            return replace(run, problem=str(error), unconfirmed=isinstance(error, UnconfirmedError))
 
 
 def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surface]:
@@ -134,10 +136,17 @@ def _way_back(stack: Stack, receipt: Receipt) -> WayBack:
     return way_back(store, left=receipt.content, kept=kept_of(types), root=stack.root)
 
 
-def outcome_of(code: int, events: Events, approvals: Approvals | None) -> Outcome:
+def _approve_command(stack: Stack, found: Approvals | None) -> str:
+    return found.approve_command if found else f"./pf signers confirm --stack {stack.name}"
+
+
+def outcome_of(code: int, events: Events, approvals: Approvals | None, *, unconfirmed: bool = False) -> Outcome:
+    """`unconfirmed`: approvals can't be judged, since nobody has said yet who may give them."""
     others = [one for one in events.violations if one.policy != APPROVAL and one.level == "mandatory"]
-    if others or events.errors or approvals is None:
+    if others or events.errors:
         return Outcome.REFUSED
+    if approvals is None:
+        return Outcome.APPROVALS_MISSING if unconfirmed else Outcome.REFUSED
     if not approvals.allowed:
         return Outcome.APPROVALS_MISSING if approvals.missing else Outcome.REFUSED
     return Outcome.REFUSED if code else Outcome.ALLOWED

@@ -176,6 +176,7 @@ def _approvals(report: PreviewReport) -> Iterator[str]:
         yield from ("", "**Approvals:** the gate could not judge this change.", "")
         if report.gate_problem:
             yield f"- {code(report.gate_problem)}"
+        yield from _to_type(report)
         return
     found = report.approvals
     yield from ("", f"**Approvals** ({code(found.kind)})", "")
@@ -185,8 +186,12 @@ def _approvals(report: PreviewReport) -> Iterator[str]:
     items += [f"- here: {_span(signed(one))}" for one in found.filed if one.for_this_change]
     items += [f"- {code(problem)}" for problem in found.problems]
     yield from _fitting(items, "approvals", "lines", report.stack)
+    yield from _to_type(report)
+
+
+def _to_type(report: PreviewReport) -> Iterator[str]:
     if report.approve_command:
-        yield from ("", "Give one, in a checkout of this branch:", *_fenced(plain(report.approve_command, 500), "sh"))
+        yield from ("", "Type next, in a checkout of this branch:", *_fenced(plain(report.approve_command, 500), "sh"))
 
 
 def _errors(report: PreviewReport) -> Iterator[str]:

@@ -74,7 +74,9 @@ class PreviewReport(BaseModel):
     drift: list[ResourceDifference]  # from the approved one to what is deployed
     approvals: Approvals | None  # none where the gate could not judge
     gate_problem: str  # why it couldn't
-    approve_command: str  # empty where nothing is missing, or where the change has to be another one first
+    approve_command: (
+        str  # what leads to the missing approvals; empty where nothing is missing, or another change is needed
+    )
     diff: str  # the engine's own words, where they were not shown as they came
 
     @property

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gate.text import plain
 from gate.value_words import noun
 from operations.approvals import Approvals, FiledApproval
 from operations.preview_report import DRIFT, SHOWN, Outcome, PreviewReport, ResourceDifference, Step
+from terminal.tables import show, table
 
 OUTCOMES = {Outcome.ALLOWED: "green", Outcome.APPROVALS_MISSING: "yellow", Outcome.REFUSED: "bold red"}
 OPS = {"replace": "bold red", "delete": "bold red", "create": "green", "update": "yellow"}
@@ -19,9 +19,7 @@ LONGEST_LINE = 500
 
 
 def show_preview(report: PreviewReport) -> None:
-    console = Console(highlight=False)
-    for part in _parts(report):
-        console.print(part)
+    show(*_parts(report))
 
 
 def lines(text: str) -> list[str]:
@@ -31,7 +29,7 @@ def lines(text: str) -> list[str]:
 
 def _parts(report: PreviewReport) -> Iterator[RenderableType]:
     if report.steps:
-        yield _steps(report.steps)
+        yield table(("change", "kind", "resource", "what differs"), [_step(one) for one in report.steps])
         yield ""
     if report.functions:
         yield "functions with new content"
@@ -58,7 +56,7 @@ def _parts(report: PreviewReport) -> Iterator[RenderableType]:
         f" ({report.changes}, {report.seconds:.1f} s)",
     )
     if report.approve_command:
-        yield Text(f"Give one: {plain(report.approve_command, 500)}")
+        yield Text(f"Type next: {plain(report.approve_command, 500)}")
 
 
 def difference_lines(found: list[ResourceDifference]) -> Iterator[RenderableType]:
@@ -69,18 +67,10 @@ def difference_lines(found: list[ResourceDifference]) -> Iterator[RenderableType
             yield _indented(Text(sentence), 4)
 
 
-def _steps(steps: list[Step]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("change", no_wrap=True)
-    for column in ("kind", "resource", "what differs"):
-        table.add_column(column, overflow="fold")
-    for step in steps:
-        op = f"{step.op} (kept)" if step.kept else step.op
-        properties = ", ".join(plain(path) for path in step.properties)
-        table.add_row(
-            Text(plain(op), OPS.get(step.op, "")), Text(noun(step.type)), Text(plain(step.name)), Text(properties)
-        )
-    return table
+def _step(step: Step) -> tuple[Text | str, ...]:
+    op = f"{step.op} (kept)" if step.kept else step.op
+    properties = ", ".join(plain(path) for path in step.properties)
+    return Text(plain(op), OPS.get(step.op, "")), noun(step.type), plain(step.name), properties
 
 
 def _undo(report: PreviewReport) -> Iterator[RenderableType]:

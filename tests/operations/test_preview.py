@@ -237,6 +237,18 @@ def test_only_what_engine_policies_and_gate_all_allow_is_allowed(
     assert outcome_of(code, events, given) is outcome
 
 
+def test_where_nobody_may_approve_yet_an_approval_is_what_is_missing() -> None:
+    denied = Events(violations=[violation("security-approval")])
+    assert outcome_of(255, denied, None, unconfirmed=True) is Outcome.APPROVALS_MISSING
+    assert outcome_of(255, Events(violations=[violation()]), None, unconfirmed=True) is Outcome.REFUSED
+
+
+def test_the_first_to_approve_is_told_to_say_why() -> None:
+    assert MISSING.approve_command == "./pf approve --stack sandbox"
+    first = MISSING.model_copy(update={"filed": []})
+    assert first.approve_command == "./pf approve --stack sandbox --reason WHY"
+
+
 def test_each_outcome_has_its_exit_code() -> None:
     assert [one.code for one in Outcome] == [ExitCode.HEALTHY, ExitCode.DEGRADED, ExitCode.REFUSED]
     assert [int(one.code) for one in Outcome] == [0, 1, 3]
@@ -295,7 +307,7 @@ def test_a_person_reads_what_changes_what_is_missing_and_what_to_type(
         "  missing: security (ada@example.com or bob@example.com)",
         "",
         "sandbox: approvals missing (1 to replace, 2 to update, 22 unchanged, 2.3 s)",
-        "Give one: ./pf approve --stack sandbox",
+        "Type next: ./pf approve --stack sandbox",
     ]
 
 
@@ -416,7 +428,7 @@ def test_a_comment_says_it_all() -> None:
 - here: `devops dan@example.com; until 2026-12-01 12:00 UTC; keep keys until they may go`
 - `no approval of the surface 443d400ebc8a is here`
 
-Give one, in a checkout of this branch:
+Type next, in a checkout of this branch:
 ```sh
 ./pf approve --stack sandbox
 ```
@@ -525,12 +537,17 @@ def test_what_the_gate_could_not_judge_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = report(
-        outcome=Outcome.REFUSED, gate_problem="nobody has confirmed yet who may approve: ./pf signers confirm"
+        outcome=Outcome.APPROVALS_MISSING,
+        gate_problem="nobody has confirmed yet who may approve: ./pf signers confirm",
+        approve_command="./pf signers confirm --stack sandbox",
     )
     text = markdown(shown)
     assert "the gate could not judge this change" in text
-    assert "./pf signers confirm" in text
-    assert "./pf signers confirm" in terminal(shown, capsys, monkeypatch)
+    assert "Type next, in a checkout of this branch:\n```sh\n./pf signers confirm --stack sandbox\n```" in text
+    assert terminal(shown, capsys, monkeypatch).splitlines()[-2:] == [
+        "sandbox: approvals missing (nothing to change, 25 unchanged, 2.3 s)",
+        "Type next: ./pf signers confirm --stack sandbox",
+    ]
 
 
 def test_a_surface_of_which_nothing_is_left_is_no_silence() -> None:
