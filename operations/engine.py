@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Self
 
+from operations.engine_display import COLOUR, Display
 from operations.errors import ExitCode, OperationError
 from operations.locks import Holder, holders, locks
 from operations.output import say
@@ -24,8 +25,6 @@ ACKNOWLEDGED = "^C received"
 ACKNOWLEDGE_SECONDS = 0.7
 LOCK_INTERVAL_SECONDS = 1.0
 
-# What a person skips: the beginning of a step whose end is a line of its own, and each file of an upload.
-NOISE = re.compile(r"^@ |ing \(\d+s\)$|Uploading asset \(|You can inspect your deployment in the Dashboard")
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 BACKEND_CURE = (
@@ -251,6 +250,7 @@ class Engine:
         self, arguments: Sequence[str], *, quiet: bool = False, started: Callable[[int], None] | None = None
     ) -> tuple[int, str]:
         kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
+        display = Display()
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
         with _Interruption() as interruption:
             interruption.process = process = subprocess.Popen(
@@ -271,8 +271,8 @@ class Engine:
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)
                     quiet |= _LOCKED in line  # `change` says it, with our own cure
-                    if not quiet and not NOISE.search(_plain(line)):
-                        sys.stderr.write(line)
+                    if not quiet:
+                        sys.stderr.write(display.passed(line))
                         sys.stderr.flush()
             code = process.returncode
         if interruption.happened:
@@ -333,4 +333,4 @@ def _backend_cure(said: str) -> str:
 
 def _plain(text: str) -> str:
     """Without colours and the space around."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
+    return COLOUR.sub("", text).strip()

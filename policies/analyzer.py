@@ -5,7 +5,7 @@ changes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -58,6 +58,10 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
     gates: Sequence[Gate] = ()
     waivers: Waivers = NO_WAIVERS
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._waived: dict[tuple[str, str], dict[str, analyzer_pb2.AnalyzeDiagnostic]] = {}
+
     @override
     def Configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest, context: grpc.ServicerContext) -> Empty:
         lowered = sorted(
@@ -77,8 +81,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
     @override
     def Analyze(self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext) -> Any:
         response = super().Analyze(request, context)
-        for diagnostic in response.diagnostics:
-            self._settle(diagnostic, [request])
+        self._settle(response.diagnostics, [request])
         for gate in self.gates:
             response.diagnostics.extend(_denial(message, "") for message in gate.analyze(request))
         return response
@@ -86,29 +89,44 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
     @override
     def AnalyzeStack(self, request: analyzer_pb2.AnalyzeStackRequest, context: grpc.ServicerContext) -> Any:
         response = super().AnalyzeStack(request, context)
-        for diagnostic in response.diagnostics:
-            self._settle(diagnostic, request.resources)
+        self._settle(response.diagnostics, request.resources)
+        response.diagnostics.extend(self._advice())
         for gate in self.gates:
             response.diagnostics.extend(_denial(message, urn) for message, urn in gate.analyze_stack(request))
         return response
 
-    def _settle(self, diagnostic: analyzer_pb2.AnalyzeDiagnostic, resources: Sequence[Any]) -> None:
-        """An unknown value denies; a violation that is waived is shown and doesn't."""
-        diagnostic.enforcementLevel = MANDATORY
-        if unknown := _UNKNOWN.match(diagnostic.message):
-            path = unknown["path"]
-            urns = [resource.urn for resource in resources if len(resources) == 1 or _is_unknown_at(resource, path)]
-            names = ", ".join(urn.rpartition("::")[2] for urn in urns) or "a resource of the stack"
-            diagnostic.urn = urns[0] if len(urns) == 1 else ""
-            diagnostic.message = (
-                f"{diagnostic.description}\n{names}: `{path}` is not known before the deployment, so nobody can judge "
-                "it; build it from names and settings instead of another resource's outputs"
-            )
-            return
-        urn = diagnostic.urn or (resources[0].urn if len(resources) == 1 else "")
-        if waiver := self.waivers.of(diagnostic.policyName, urn):
-            diagnostic.enforcementLevel = ADVISORY
-            diagnostic.message = f"{diagnostic.description}\n{waiver}"
+    def _settle(self, diagnostics: Any, resources: Sequence[Any]) -> None:
+        """An unknown value denies; a violation that is waived doesn't, and is kept for the end."""
+        said = list(diagnostics)
+        del diagnostics[:]
+        for diagnostic in said:
+            urn = diagnostic.urn or (resources[0].urn if len(resources) == 1 else "")
+            diagnostic.enforcementLevel = MANDATORY
+            if unknown := _UNKNOWN.match(diagnostic.message):
+                _name_unknown(diagnostic, unknown["path"], resources)
+            elif waiver := self.waivers.of(diagnostic.policyName, urn):
+                self._waived.setdefault((diagnostic.policyName, str(waiver)), {})[urn] = diagnostic
+                continue
+            diagnostics.append(diagnostic)
+
+    def _advice(self) -> Iterator[analyzer_pb2.AnalyzeDiagnostic]:
+        """What is waived for the same reason is shown once, however many resources it holds for."""
+        for (_, waiver), found in self._waived.items():
+            names = ", ".join(sorted(urn.rpartition("::")[2] for urn in found))
+            diagnostic = next(iter(found.values()))
+            diagnostic.urn, diagnostic.enforcementLevel = "", ADVISORY
+            diagnostic.message = f"{diagnostic.description}\n{names}: {waiver}"
+            yield diagnostic
+
+
+def _name_unknown(diagnostic: analyzer_pb2.AnalyzeDiagnostic, path: str, resources: Sequence[Any]) -> None:
+    urns = [resource.urn for resource in resources if len(resources) == 1 or _is_unknown_at(resource, path)]
+    names = ", ".join(urn.rpartition("::")[2] for urn in urns) or "a resource of the stack"
+    diagnostic.urn = urns[0] if len(urns) == 1 else ""
+    diagnostic.message = (
+        f"{diagnostic.description}\n{names}: `{path}` is not known before the deployment, so nobody can judge "
+        "it; build it from names and settings instead of another resource's outputs"
+    )
 
 
 def _is_unknown_at(resource: Any, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -193,25 +194,27 @@ def test_a_gate_that_fails_lets_nothing_through(analyzer: Analyzer) -> None:
         one(analyzer, "right")
 
 
-def waived(rule: str, name: str) -> Waivers:
-    return Waivers(
-        [Waiver(rule=rule, resource=f"{TYPE}::{name}", reason="because", approver="security", expires=date(2100, 1, 1))]
-    )
+def waived(rule: str, *names: str) -> Waivers:
+    only = Waiver(rule=rule, resource="", reason="because", approver="security", expires=date(2100, 1, 1))
+    return Waivers([replace(only, resource=f"{TYPE}::{name}") for name in names])
 
 
-def test_a_waived_violation_is_shown_and_does_not_deny(analyzer: Analyzer) -> None:
-    install([], waived("named", "it"))
-    (shown,) = one(analyzer, "wrong").diagnostics
-    assert shown.enforcementLevel == ADVISORY
-    assert shown.message == "Topics are named right.\nwaived until 2100-01-01 by security: because"
+def test_waived_violations_are_shown_once_at_the_end_and_do_not_deny(analyzer: Analyzer) -> None:
+    install([], waived("named", "it", "that"))
+    assert not one(analyzer, "wrong").diagnostics
+    assert not one(analyzer, "wrong", name="that").diagnostics
     (violation,) = one(analyzer, "wrong", name="another").diagnostics
     assert violation.enforcementLevel == MANDATORY
+    (shown,) = stack(analyzer)
+    assert (shown.enforcementLevel, shown.policyName, shown.urn) == (ADVISORY, "named", "")
+    assert shown.message == "Topics are named right.\nit, that: waived until 2100-01-01 by security: because"
 
 
 def test_a_waiver_for_the_stacks_rule_holds_for_one_resource(analyzer: Analyzer) -> None:
     install([], waived("all-named", "first"))
-    levels = {each.urn: each.enforcementLevel for each in stack(analyzer, first="wrong", second="wrong")}
-    assert levels == {urn("first"): ADVISORY, urn("second"): MANDATORY}
+    violation, shown = stack(analyzer, first="wrong", second="wrong")
+    assert (violation.urn, violation.enforcementLevel) == (urn("second"), MANDATORY)
+    assert (shown.enforcementLevel, "\nfirst: waived" in shown.message) == (ADVISORY, True)
 
 
 def test_no_waiver_covers_an_unknown_value_or_the_approval(analyzer: Analyzer) -> None:
