@@ -18,7 +18,7 @@ from pytest_httpserver import HTTPServer
 from components.naming import DATA_CLASSES
 from operations.environment import load
 from operations.stack import Stack
-from sandbox.aws import remember_rotation_period
+from sandbox.aws.kms import remember_rotation_period
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
