@@ -9,9 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from sandbox.providers.archives import is_archive
 from sandbox.providers.wire import UNKNOWN, Values
 
-Kind = Literal["string", "boolean", "integer", "number", "strings", "map", "objects", "document"]
+Kind = Literal[
+    "string",
+    "boolean",
+    "integer",
+    "number",
+    "strings",
+    "map",
+    "object",
+    "objects",
+    "document",
+    "json",
+    "archive",
+]
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +49,7 @@ class Property:
     def failure(self, value: Any) -> str:
         """Why this value is refused; empty when it is fine."""
         if not _is_kind(self.kind, value):
-            return f"expected {_KIND_WORDS[self.kind]}, got {json.dumps(value)}"
+            return f"expected {_KIND_WORDS[self.kind]}, got {_shown(value)}"
         if self.choices and value not in self.choices:
             return f"expected one of {', '.join(map(str, self.choices))}, got {json.dumps(value)}"
         if self.between and not self.between[0] <= value <= self.between[1]:
@@ -52,11 +66,15 @@ class Property:
         value = self.default if value is None else value
         if self.kind == "document" and value and value != UNKNOWN:
             return _normal_document(json.loads(value))
-        if self.kind in ("strings", "map") and not value:
+        if self.kind == "json" and value and value != UNKNOWN:
+            return json.loads(value)
+        if self.kind == "archive" and isinstance(value, dict):
+            return value.get("hash")  # the engine's, over the content; paths may differ
+        if self.kind in ("strings", "map", "object") and not value:
             return None
         if self.kind == "strings" and isinstance(value, list):
             return sorted(value)
-        if self.kind == "objects":
+        if self.kind in ("object", "objects"):
             return _without_empty(value)
         return value
 
@@ -72,6 +90,8 @@ class Resource(ABC):
     """Outputs that are known only afterwards."""
     autonamed: ClassVar[str] = "name"
     """The property that is filled in from the resource's name; empty where there is none."""
+    imported_by: ClassVar[tuple[str, ...]] = ()
+    """Where the id alone doesn't say which it is: the properties that do. `import` and `read` take them as `a/b`."""
 
     @abstractmethod
     def create(self, aws: Any, inputs: Values) -> str:
@@ -79,7 +99,7 @@ class Resource(ABC):
 
     @abstractmethod
     def read(self, aws: Any, id_: str) -> Values | None:
-        """Every output as it is now; None when there is no such thing (any more)."""
+        """Every output as it is now; None when there is no such thing (any more). `id_` is that of `lookup`."""
 
     @abstractmethod
     def update(self, aws: Any, id_: str, old: Values, new: Values) -> None:
@@ -88,6 +108,16 @@ class Resource(ABC):
     @abstractmethod
     def delete(self, aws: Any, id_: str, state: Values) -> None:
         """Remove it; that it is gone already is fine."""
+
+    def lookup(self, id_: str, known: Values) -> str:
+        """What `read` finds it by: its id, or where that is not enough, what it is imported by."""
+        parts = [known.get(key) for key in self.imported_by]
+        return "/".join(map(str, parts)) if parts and all(parts) else id_
+
+    def id_of(self, found: str, live: Values) -> str:
+        """The official provider's id of what `read` found."""
+        del live
+        return found
 
     def check(self, inputs: Values, old: Values, name: str) -> tuple[Values, list[tuple[str, str]]]:
         """The inputs to use, and (property, reason) of every failure."""
@@ -166,8 +196,11 @@ _KIND_WORDS: Mapping[Kind, str] = {
     "number": "a number",
     "strings": "a list of strings",
     "map": "an object of strings",
+    "object": "an object",
     "objects": "a list of objects",
     "document": "a policy document in JSON",
+    "json": "an object in JSON",
+    "archive": "an archive of assets, of a folder or of a .zip file",
 }
 
 
@@ -185,10 +218,19 @@ def _is_kind(kind: Kind, value: Any) -> bool:
             return isinstance(value, list) and all(isinstance(one, str) for one in value)
         case "map":
             return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        case "object":
+            return isinstance(value, dict)
         case "objects":
             return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-        case "document":
+        case "document" | "json":
             return isinstance(value, str) and _is_json_object(value)
+        case "archive":
+            return is_archive(value)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _is_json_object(text: str) -> bool:

@@ -1,21 +1,33 @@
 """Each AWS type of the program: made, read without drift, changed, imported, removed, refused where AWS would."""
 
+import hashlib
+import importlib
 import json
+import os
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from pulumi._types import input_type_py_to_pulumi_names, resource_py_to_pulumi_names
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+from sandbox.providers.archives import ARCHIVE, ASSET, zipped
 from sandbox.providers.aws.provider import TYPES, AwsProvider
-from sandbox.providers.wire import Values, encode
+from sandbox.providers.wire import SIGNATURE, Values, encode
 from tests.sandbox_providers.plugin import NONE, SOME, Plugin, urn
 
 pytestmark = pytest.mark.rows("K1", "K2", "K3", "K7")
 
 ACCOUNT = "123456789012"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/owner"
+TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:some"
+FUNCTION, PERMISSION = "aws:lambda/function:Function", "aws:lambda/permission:Permission"
+COMPOSITE, TARGET = "aws:cloudwatch/compositeAlarm:CompositeAlarm", "aws:cloudwatch/eventTarget:EventTarget"
+RULE = "aws:cloudwatch/eventRule:EventRule"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -38,6 +50,13 @@ def key_policy(action: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def assets(texts: dict[str, str]) -> Values:
+    """An archive of string assets, with the hash that the engine would add."""
+    content = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    named = {name: {SIGNATURE: ASSET, "text": text} for name, text in texts.items()}
+    return {SIGNATURE: ARCHIVE, "hash": content, "assets": named}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """Inputs of one type, a change in place, and a change that makes a new one."""
@@ -47,6 +66,15 @@ class Case:
     replacing: Values
     import_skips: tuple[str, ...] = ()
     """Inputs that only steer the provider, which no import can find out."""
+    imported_as: str = ""
+    """Where an import takes other words than the id."""
+    id: str = ""
+    """The id, where it isn't random."""
+
+
+def function() -> Values:
+    """What a function needs."""
+    return {"code": assets({}), "runtime": "python3.12", "handler": "main.run", "role": ROLE_ARN}
 
 
 QUERIES = [
@@ -135,6 +163,87 @@ CASES: dict[str, Case] = {
         change={"rawMessageDelivery": True},
         replacing={"endpoint": "other@example.com"},
     ),
+    FUNCTION: Case(
+        inputs=function()
+        | {
+            "name": "test-function",
+            "code": assets({"main.py": "def run(event, context): pass"}),
+            "environment": {"variables": {"A": "b"}},
+            "reservedConcurrentExecutions": 1,
+            "loggingConfig": {"logFormat": "Text", "logGroup": "/test/function"},
+            "tags": {"a": "b"},
+        },
+        change={
+            "code": assets({"main.py": "def run(event, context): return 1"}),
+            "environment": {"variables": {"A": "c"}},
+            "timeout": 30,
+            "memorySize": 256,
+            "architectures": ["arm64"],
+            "reservedConcurrentExecutions": 0,
+            "tags": {"a": "c"},
+        },
+        replacing={"name": "another"},
+        import_skips=("code",),
+        id="test-function",
+    ),
+    PERMISSION: Case(
+        inputs={
+            "action": "lambda:InvokeFunction",
+            "function": "owner",
+            "principal": "events.amazonaws.com",
+            "sourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/some",
+            "statementId": "from-the-rule",
+        },
+        change={},
+        replacing={"sourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/other"},
+        imported_as="owner/from-the-rule",
+        id="from-the-rule",
+    ),
+    RULE: Case(
+        inputs={"name": "test-rule", "scheduleExpression": "rate(1 minute)", "state": "ENABLED", "tags": {"a": "b"}},
+        change={"scheduleExpression": "rate(5 minutes)", "state": "DISABLED", "description": "changed"},
+        replacing={"name": "another"},
+        id="test-rule",
+    ),
+    TARGET: Case(
+        inputs={
+            "rule": "owner",
+            "targetId": "notify",
+            "arn": TOPIC_ARN,
+            "inputTransformer": {"inputPaths": {"who": "$.detail.userIdentity.arn"}, "inputTemplate": '"by <who>"'},
+        },
+        change={
+            "inputTransformer": {"inputPaths": {"what": "$.detail.eventName"}, "inputTemplate": '"<what>"'},
+            "retryPolicy": {"maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60},
+        },
+        replacing={"targetId": "another"},
+        imported_as="owner/notify",
+        id="owner-notify",
+    ),
+    COMPOSITE: Case(
+        inputs={
+            "alarmName": "test-composite",
+            "alarmRule": 'ALARM("owner-long") AND ALARM("owner-short")',
+            "alarmDescription": "test",
+            "alarmActions": [TOPIC_ARN],
+            "actionsSuppressor": {"alarm": "owner-long", "waitPeriod": 60, "extensionPeriod": 120},
+            "tags": {"a": "b"},
+        },
+        change={
+            "alarmRule": 'ALARM("owner-long") OR ALARM("owner-short")',
+            "okActions": [TOPIC_ARN],
+            "actionsSuppressor": {"alarm": "owner-short", "waitPeriod": 120, "extensionPeriod": 120},
+            "tags": {"c": "d"},
+        },
+        replacing={"actionsEnabled": False},
+        id="test-composite",
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Case(
+        inputs={"dashboardName": "test-dashboard", "dashboardBody": json.dumps({"widgets": []})},
+        change={"dashboardBody": json.dumps({"widgets": [], "start": "-PT6H"})},
+        replacing={"dashboardName": "another"},
+        id="test-dashboard",
+    ),
 }
 
 
@@ -149,6 +258,25 @@ def owners(client: Any) -> dict[str, str]:
     if "owner" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]:
         iam.create_role(RoleName="owner", AssumeRolePolicyDocument=TRUST)
         iam.create_user(UserName="owner")
+        client("lambda").create_function(
+            FunctionName="owner",
+            Runtime="python3.12",
+            Handler="main.run",
+            Role=ROLE_ARN,
+            Code={"ZipFile": zipped(assets({}))},
+        )
+        client("events").put_rule(Name="owner", ScheduleExpression="rate(1 minute)")
+        for alarm in ("owner-long", "owner-short"):
+            client("cloudwatch").put_metric_alarm(
+                AlarmName=alarm,
+                Namespace="test",
+                MetricName="test",
+                Statistic="Sum",
+                Period=60,
+                EvaluationPeriods=1,
+                Threshold=1,
+                ComparisonOperator="GreaterThanThreshold",
+            )
     return {
         "KEY": kms.create_key()["KeyMetadata"]["KeyId"],
         "OTHER_KEY": kms.create_key()["KeyMetadata"]["KeyId"],
@@ -169,20 +297,25 @@ def test_a_resource_lives_from_creation_to_deletion(aws: Plugin, owners: dict[st
     id_, outputs = aws.create(type_name, inputs)
     assert inputs.items() <= outputs.items()
 
+    assert case.id in ("", id_)
+
     read_id, _, read_inputs = aws.read(type_name, id_, inputs)
     assert read_id == id_
     assert aws.diff(type_name, outputs, read_inputs, inputs).changes == NONE, "a fresh resource has no drift"
 
     new = inputs | filled(case.change, owners)
-    difference = aws.diff(type_name, outputs, inputs, new)
-    assert difference.changes == SOME
-    assert set(case.change) <= set(difference.diffs)
-    assert list(difference.replaces) == []
-    outputs = aws.update(type_name, id_, outputs, new)
-    _, _, read_inputs = aws.read(type_name, id_, new)
-    assert aws.diff(type_name, outputs, read_inputs, new).changes == NONE, "an updated resource has no drift"
+    if case.change:
+        difference = aws.diff(type_name, outputs, inputs, new)
+        assert difference.changes == SOME
+        assert set(case.change) <= set(difference.diffs)
+        assert list(difference.replaces) == []
+        outputs = aws.update(type_name, id_, outputs, new)
+        assert new.items() <= outputs.items()
+        _, _, read_inputs = aws.read(type_name, id_, new)
+        assert aws.diff(type_name, outputs, read_inputs, new).changes == NONE, "an updated resource has no drift"
 
-    _, _, imported = aws.read(type_name, id_)
+    imported_id, _, imported = aws.read(type_name, case.imported_as or id_)
+    assert imported_id == id_
     known = {key: value for key, value in new.items() if key not in case.import_skips}
     assert aws.diff(type_name, outputs, imported, known).changes == NONE, "an import finds the inputs"
 
@@ -249,6 +382,22 @@ def test_a_missing_required_property_is_refused_by_name(aws: Plugin, type_name: 
             {"topic": "t", "protocol": "pigeon", "endpoint": "e"},
             "protocol",
         ),
+        (RULE, {}, "scheduleExpression"),
+        (RULE, {"scheduleExpression": "rate(1 minutes)"}, "scheduleExpression"),
+        (RULE, {"scheduleExpression": "rate(5 minute)"}, "scheduleExpression"),
+        (RULE, {"eventPattern": "source"}, "eventPattern"),
+        (TARGET, {"rule": "r", "arn": "arn:aws:sqs:us-east-1:123456789012:queue"}, "arn"),
+        (TARGET, {"rule": "r", "arn": TOPIC_ARN, "input": "{"}, "input"),
+        (TARGET, {"rule": "r", "arn": TOPIC_ARN, "input": "{}", "inputPath": "$.detail"}, "input"),
+        (FUNCTION, function() | {"code": {SIGNATURE: ARCHIVE, "uri": "https://example.com/a.zip"}}, "code"),
+        (FUNCTION, function() | {"code": {SIGNATURE: ARCHIVE, "path": "function.tar.gz"}}, "code"),
+        (FUNCTION, function() | {"runtime": "nodejs22.x"}, "runtime"),
+        (FUNCTION, function() | {"role": "owner"}, "role"),
+        (FUNCTION, function() | {"timeout": 901}, "timeout"),
+        (FUNCTION, function() | {"environment": {"variables": {"AWS_REGION": "us-east-1"}}}, "environment"),
+        (COMPOSITE, {"alarmName": "a", "alarmRule": " TRUE"}, "alarmRule"),
+        (COMPOSITE, {"alarmName": "a", "alarmRule": "TRUE", "actionsSuppressor": {"alarm": "b"}}, "actionsSuppressor"),
+        ("aws:cloudwatch/dashboard:Dashboard", {"dashboardName": "d", "dashboardBody": "{"}, "dashboardBody"),
     ],
 )
 def test_what_aws_would_refuse_in_mid_deployment_is_refused_at_preview(
@@ -278,6 +427,90 @@ def test_a_policy_in_other_words_is_no_change(aws: Plugin) -> None:
     other = {"Statement": {"Resource": "*", "Action": ["kms:Decrypt", "kms:Encrypt"]}, "Version": "2012-10-17"}
     old, new = {"policy": json.dumps(one)}, {"policy": json.dumps(other, indent=2)}
     assert aws.diff("aws:kms/key:Key", {}, old, new).changes == NONE
+
+
+def test_what_is_deployed_is_the_content_of_the_archive(aws: Plugin, tmp_path: Path) -> None:
+    """A folder, a zip file and assets of the same content give the same function; no time or order enters."""
+    folder = tmp_path / "source"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "main.py").write_text("run = print")
+    (folder / "inner/other.py").write_text("")
+    empty = {SIGNATURE: ASSET}  # the engine leaves an empty text away
+    archives: list[Values] = [
+        {"path": str(folder)},
+        {
+            "assets": {
+                "main.py": {SIGNATURE: ASSET, "path": str(folder / "main.py")},
+                "inner": {SIGNATURE: ARCHIVE, "assets": {"other.py": empty}},
+            }
+        },
+    ]
+    (tmp_path / "made.zip").write_bytes(zipped(archives[0]))
+    archives.append({"path": str(tmp_path / "made.zip")})
+    hashes: set[str] = set()
+    for number, archive in enumerate(archives):
+        os.utime(folder / "main.py", (number, number))
+        code = {SIGNATURE: ARCHIVE, "hash": "0" * 64} | archive
+        id_, outputs = aws.create(FUNCTION, function() | {"code": code})
+        hashes.add(outputs["codeSha256"])
+        aws.delete(FUNCTION, id_, outputs)
+    assert len(hashes) == 1
+    with zipfile.ZipFile(tmp_path / "made.zip") as made:
+        assert {name: made.read(name) for name in made.namelist()} == {"main.py": b"run = print", "inner/other.py": b""}
+
+
+def test_only_the_content_of_an_archive_counts(aws: Plugin) -> None:
+    code = {SIGNATURE: ARCHIVE, "hash": "a", "path": "one"}
+    old = function() | {"code": code}
+    assert aws.diff(FUNCTION, old, old, old | {"code": code | {"path": "other"}}).changes == NONE
+    assert list(aws.diff(FUNCTION, old, old, old | {"code": code | {"hash": "b"}}).diffs) == ["code"]
+
+
+def test_a_replaced_permission_goes_before_the_new_one_comes(aws: Plugin) -> None:
+    """They have the same statement id, and removing the old one would take the new one away."""
+    old = CASES[PERMISSION].inputs
+    assert aws.diff(PERMISSION, old, old, old | CASES[PERMISSION].replacing).deleteBeforeReplace
+    assert not aws.diff(PERMISSION, old, old, old | {"statementId": "another"}).deleteBeforeReplace
+
+
+def test_a_rule_that_was_disabled_by_hand_is_drift_where_the_program_says_that_it_is_enabled(
+    aws: Plugin, client: Any
+) -> None:
+    for said, drift in (({"state": "ENABLED"}, SOME), ({}, NONE)):
+        inputs = {"name": f"by-hand-{drift}", "scheduleExpression": "rate(1 minute)"} | said
+        id_, outputs = aws.create(RULE, inputs)
+        client("events").disable_rule(Name=id_)
+        _, _, read_inputs = aws.read(RULE, id_, inputs)
+        assert aws.diff(RULE, outputs, read_inputs, inputs).changes == drift
+
+
+def test_a_composite_alarm_over_one_that_does_not_exist_is_refused(aws: Plugin, owners: dict[str, str]) -> None:
+    assert owners
+    with pytest.raises(grpc.RpcError, match=r"\[missing-one\] in the alarm rule do not exist"):
+        aws.create(COMPOSITE, {"alarmName": "over-nothing", "alarmRule": "ALARM(missing-one) OR OK(owner-long)"})
+
+
+def test_a_changed_composite_alarm_keeps_its_state(aws: Plugin, client: Any, owners: dict[str, str]) -> None:
+    assert owners
+    inputs = {"alarmName": "stateful", "alarmRule": "ALARM(owner-long)"}
+    id_, outputs = aws.create(COMPOSITE, inputs)
+    client("cloudwatch").set_alarm_state(AlarmName=id_, StateValue="ALARM", StateReason="test")
+    aws.update(COMPOSITE, id_, outputs, inputs | {"alarmDescription": "changed"})
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[id_], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert (alarm["StateValue"], alarm["AlarmDescription"]) == ("ALARM", "changed")
+    assert id_ not in [one["AlarmName"] for one in client("cloudwatch").describe_alarms()["MetricAlarms"]]
+    aws.delete(COMPOSITE, id_, outputs)
+
+
+@pytest.mark.parametrize("type_name", CASES)
+def test_every_property_is_one_of_the_official_provider(type_name: str) -> None:
+    module, _, rest = type_name.removeprefix("aws:").partition("/")
+    name = rest.rpartition(":")[2]
+    official = importlib.import_module(f"pulumi_aws.{module}".replace(".lambda", ".lambda_"))
+    inputs = input_type_py_to_pulumi_names(getattr(official, f"{name}Args"))
+    outputs = resource_py_to_pulumi_names(getattr(official, name))
+    assert TYPES[type_name].properties.keys() <= set(inputs.values())
+    assert {*TYPES[type_name].computed} <= set(outputs.values())
 
 
 def test_a_preview_creates_nothing(aws: Plugin, client: Any) -> None:

@@ -1,4 +1,4 @@
-"""Log groups and metric alarms."""
+"""Metric alarms, composite alarms and dashboards."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -7,10 +7,6 @@ from sandbox.providers.aws.clients import Clients, error_code
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import Values
 
-RETENTION_DAYS = (
-    *(0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400),
-    *(545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
 STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 OPERATORS = (
     "GreaterThanOrEqualToThreshold",
@@ -22,79 +18,8 @@ OPERATORS = (
     "GreaterThanUpperThreshold",
 )
 DAY = 86400
-
-
-class LogGroup(Resource):
-    type_name = "aws:cloudwatch/logGroup:LogGroup"
-    label = "CloudWatch Logs Log Group"
-    computed = ("arn", "tagsAll")
-    properties: ClassVar = {
-        "kmsKeyId": Property(default=""),
-        "logGroupClass": Property(filled_in=True, replaces=True, choices=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
-        "name": Property(replaces=True, pattern=r"[.\-_/#A-Za-z0-9]{1,512}"),
-        "retentionInDays": Property(kind="integer", default=0, choices=RETENTION_DAYS),
-        "skipDestroy": Property(kind="boolean", write_only=True),
-        "tags": Property(kind="map"),
-    }
-
-    def create(self, aws: Clients, inputs: Values) -> str:
-        logs = aws.client("logs")
-        arguments: Values = {"logGroupName": inputs["name"], "tags": aws.tags(inputs)}
-        if key := inputs.get("kmsKeyId"):
-            arguments["kmsKeyId"] = key
-        if kind := inputs.get("logGroupClass"):
-            arguments["logGroupClass"] = kind
-        logs.create_log_group(**arguments)
-        self._set_retention(logs, inputs)
-        return str(inputs["name"])
-
-    def read(self, aws: Clients, id_: str) -> Values | None:
-        logs = aws.client("logs")
-        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=id_)
-        group = next((one for page in pages for one in page["logGroups"] if one["logGroupName"] == id_), None)
-        if group is None:
-            return None
-        arn = group["arn"].removesuffix(":*")
-        return {
-            "arn": arn,
-            "kmsKeyId": group.get("kmsKeyId", ""),
-            "logGroupClass": group.get("logGroupClass", "STANDARD"),
-            "name": id_,
-            "region": aws.region,
-            "retentionInDays": group.get("retentionInDays", 0),
-            **aws.tag_outputs(logs.list_tags_for_resource(resourceArn=arn)["tags"]),
-        }
-
-    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
-        logs = aws.client("logs")
-        changed = self.changes(old, new)
-        if "retentionInDays" in changed:
-            self._set_retention(logs, new)
-        if "kmsKeyId" in changed:
-            if key := new.get("kmsKeyId"):
-                logs.associate_kms_key(logGroupName=id_, kmsKeyId=key)
-            else:
-                logs.disassociate_kms_key(logGroupName=id_)
-        added, removed = aws.tag_changes(old, new)
-        if removed:
-            logs.untag_resource(resourceArn=old["arn"], tagKeys=removed)
-        if added:
-            logs.tag_resource(resourceArn=old["arn"], tags=added)
-
-    def delete(self, aws: Clients, id_: str, state: Values) -> None:
-        if state.get("skipDestroy"):
-            return
-        try:
-            aws.client("logs").delete_log_group(logGroupName=id_)
-        except Exception as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-
-    def _set_retention(self, logs: Any, inputs: Values) -> None:
-        if days := inputs.get("retentionInDays"):
-            logs.put_retention_policy(logGroupName=inputs["name"], retentionInDays=days)
-        else:
-            logs.delete_retention_policy(logGroupName=inputs["name"])
+ALARM_NAME = r"[\x20-\x7E]{1,255}"
+GONE = "ResourceNotFound"
 
 
 class MetricAlarm(Resource):
@@ -116,7 +41,7 @@ class MetricAlarm(Resource):
         "insufficientDataActions": Property(kind="strings"),
         "metricName": Property(),
         "metricQueries": Property(kind="objects"),
-        "name": Property(replaces=True, pattern=r"[\x20-\x7E]{1,255}"),
+        "name": Property(replaces=True, pattern=ALARM_NAME),
         "namespace": Property(),
         "okActions": Property(kind="strings"),
         "period": Property(kind="integer"),
@@ -172,33 +97,22 @@ class MetricAlarm(Resource):
         if not alarms:
             return None
         (alarm,) = alarms
-        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"]).get("Tags", [])
         return {
             "arn": alarm["AlarmArn"],
             **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
             "dimensions": _dimensions_from(alarm),
             "metricQueries": [_query_from(one) for one in alarm.get("Metrics", [])],
-            **aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tags}),
+            **_tags(aws, alarm["AlarmArn"]),
         }
 
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
         del id_
-        cloudwatch = aws.client("cloudwatch")
-        cloudwatch.put_metric_alarm(**self._arguments(new))
-        added, removed = aws.tag_changes(old, new)
-        if removed:
-            cloudwatch.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
-        if added:
-            tags = [{"Key": key, "Value": value} for key, value in added.items()]
-            cloudwatch.tag_resource(ResourceARN=old["arn"], Tags=tags)
+        aws.client("cloudwatch").put_metric_alarm(**self._arguments(new))
+        _change_tags(aws, old, new)
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
-        try:
-            aws.client("cloudwatch").delete_alarms(AlarmNames=[id_])
-        except Exception as error:
-            if error_code(error) != "ResourceNotFound":
-                raise
+        _unless_gone(aws.client("cloudwatch").delete_alarms, AlarmNames=[id_])
 
     def _arguments(self, inputs: Values) -> Values:
         arguments = {argument: inputs[key] for key, argument in self.argument_of.items() if key in inputs}
@@ -207,6 +121,142 @@ class MetricAlarm(Resource):
         if queries := inputs.get("metricQueries"):
             arguments["Metrics"] = [_query_to(one) for one in queries]
         return arguments
+
+
+class CompositeAlarm(Resource):
+    """The id is the alarm's name, which is never made up."""
+
+    type_name = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+    label = "CloudWatch Composite Alarm"
+    autonamed = ""
+    computed = ("arn", "tagsAll")
+    properties: ClassVar = {
+        "actionsEnabled": Property(kind="boolean", default=True, replaces=True),
+        "actionsSuppressor": Property(kind="object"),
+        "alarmActions": Property(kind="strings"),
+        "alarmDescription": Property(default=""),
+        "alarmName": Property(required=True, replaces=True, pattern=ALARM_NAME),
+        "alarmRule": Property(required=True, pattern=r"(?s)\S(.{0,10238}\S)?"),
+        "insufficientDataActions": Property(kind="strings"),
+        "okActions": Property(kind="strings"),
+        "tags": Property(kind="map"),
+    }
+    argument_of: ClassVar = {
+        "actionsEnabled": "ActionsEnabled",
+        "alarmActions": "AlarmActions",
+        "alarmDescription": "AlarmDescription",
+        "alarmName": "AlarmName",
+        "alarmRule": "AlarmRule",
+        "insufficientDataActions": "InsufficientDataActions",
+        "okActions": "OKActions",
+    }
+    suppressor: ClassVar = {
+        "alarm": "ActionsSuppressor",
+        "extensionPeriod": "ActionsSuppressorExtensionPeriod",
+        "waitPeriod": "ActionsSuppressorWaitPeriod",
+    }
+
+    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
+        suppressor = inputs.get("actionsSuppressor")
+        if isinstance(suppressor, dict) and (wrong := {*self.suppressor} ^ {*suppressor}):
+            yield "actionsSuppressor", f"actionsSuppressor: missing or unknown: {', '.join(sorted(wrong))}"
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        aws.client("cloudwatch").put_composite_alarm(**self._arguments(inputs), Tags=aws.tag_list(inputs))
+        return str(inputs["alarmName"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        cloudwatch = aws.client("cloudwatch")
+        alarms = cloudwatch.describe_alarms(AlarmNames=[id_], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+        if not alarms:
+            return None
+        (alarm,) = alarms
+        suppressor = {key: alarm.get(argument) for key, argument in self.suppressor.items()}
+        return {
+            "actionsSuppressor": suppressor if suppressor["alarm"] else None,
+            "arn": alarm["AlarmArn"],
+            "region": aws.region,
+            **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
+            **_tags(aws, alarm["AlarmArn"]),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del id_
+        aws.client("cloudwatch").put_composite_alarm(**self._arguments(new))
+        _change_tags(aws, old, new)
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _unless_gone(aws.client("cloudwatch").delete_alarms, AlarmNames=[id_])
+
+    def _arguments(self, inputs: Values) -> Values:
+        given = inputs.get("actionsSuppressor") or {}
+        return {argument: inputs[key] for key, argument in self.argument_of.items() if key in inputs} | {
+            argument: given[key] for key, argument in self.suppressor.items() if key in given
+        }
+
+
+class Dashboard(Resource):
+    """The id is the dashboard's name."""
+
+    type_name = "aws:cloudwatch/dashboard:Dashboard"
+    label = "CloudWatch Dashboard"
+    autonamed = ""
+    computed = ("dashboardArn",)
+    properties: ClassVar = {
+        "dashboardBody": Property(kind="json", required=True),
+        "dashboardName": Property(required=True, replaces=True, pattern=r"[A-Za-z0-9_-]{1,255}"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        aws.client("cloudwatch").put_dashboard(
+            DashboardName=inputs["dashboardName"], DashboardBody=inputs["dashboardBody"]
+        )
+        return str(inputs["dashboardName"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _unless_gone(aws.client("cloudwatch").get_dashboard, DashboardName=id_)
+        if found is None:
+            return None
+        return {
+            "dashboardArn": found["DashboardArn"],
+            "dashboardBody": found["DashboardBody"],
+            "dashboardName": found["DashboardName"],
+            "region": aws.region,
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del id_, old
+        self.create(aws, new)
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _unless_gone(aws.client("cloudwatch").delete_dashboards, DashboardNames=[id_])
+
+
+def _tags(aws: Clients, arn: str) -> Values:
+    tags = aws.client("cloudwatch").list_tags_for_resource(ResourceARN=arn).get("Tags", [])
+    return aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tags})
+
+
+def _change_tags(aws: Clients, old: Values, new: Values) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    added, removed = aws.tag_changes(old, new)
+    if removed:
+        cloudwatch.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
+    if added:
+        tags = [{"Key": key, "Value": value} for key, value in added.items()]
+        cloudwatch.tag_resource(ResourceARN=old["arn"], Tags=tags)
+
+
+def _unless_gone(call: Any, **arguments: Any) -> Any:
+    """The call's answer, or None when CloudWatch knows no such thing."""
+    try:
+        return call(**arguments)
+    except Exception as error:
+        if error_code(error) != GONE:
+            raise
+        return None
 
 
 def _dimensions_to(dimensions: Values) -> list[Values]:
@@ -249,4 +299,4 @@ def _query_from(answer: Values) -> Values:
     return query
 
 
-TYPES: tuple[Resource, ...] = (LogGroup(), MetricAlarm())
+TYPES: tuple[Resource, ...] = (MetricAlarm(), CompositeAlarm(), Dashboard())

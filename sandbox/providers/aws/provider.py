@@ -9,12 +9,13 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from typing_extensions import override
 
-from sandbox.providers.aws import cloudwatch, iam, kms, sns
+from sandbox.providers.aws import cloudwatch, events, functions, iam, kms, logs, sns
 from sandbox.providers.aws.clients import Clients, error_code
 from sandbox.providers.resource import IncompleteError, Resource
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode
 
-TYPES: Mapping[str, Resource] = {one.type_name: one for one in (*kms.TYPES, *iam.TYPES, *cloudwatch.TYPES, *sns.TYPES)}
+SERVICES = (kms, iam, logs, cloudwatch, sns, functions, events)
+TYPES: Mapping[str, Resource] = {one.type_name: one for service in SERVICES for one in service.TYPES}
 CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 
 
@@ -111,7 +112,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         if self._aws.tags(new) != (decode(request.olds).get("tagsAll") or {}) and "tags" in resource.properties:
             changed = [*changed, "tagsAll"]
         replacing = [key for key in changed if key in resource.properties and resource.properties[key].replaces]
-        kinds = provider_pb2.PropertyDiff
+        kinds, named = provider_pb2.PropertyDiff, resource.autonamed
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=changed,
@@ -124,7 +125,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             },
             hasDetailedDiff=True,
             # Names are unique in an account: the old one has to go first, where there is a name of its own.
-            deleteBeforeReplace=bool(resource.autonamed) and bool(replacing) and old.get("name") == new.get("name"),
+            deleteBeforeReplace=bool(replacing) and bool(named) and old.get(named) == new.get(named),
         )
 
     @override
@@ -133,7 +134,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.properties)
         if request.preview:
             unknown = dict.fromkeys(resource.computed, UNKNOWN)
-            return provider_pb2.CreateResponse(id="", properties=encode(inputs | unknown))
+            return provider_pb2.CreateResponse(id="", properties=encode(unknown | inputs))
         try:
             id_ = self._answer(context, f"creating {resource.label}", lambda: resource.create(self._aws, inputs))
         except IncompleteError as incomplete:
@@ -144,14 +145,13 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
     @override
     def Read(self, request: Any, context: Any) -> Any:
         resource = self._type(context, request.urn)
-        live = self._answer(
-            context, f"reading {resource.label} ({request.id})", lambda: resource.read(self._aws, request.id)
-        )
+        known = decode(request.inputs)
+        id_ = resource.lookup(request.id, known)
+        live = self._answer(context, f"reading {resource.label} ({id_})", lambda: resource.read(self._aws, id_))
         if live is None:
             return provider_pb2.ReadResponse()
-        known = decode(request.inputs)
         return provider_pb2.ReadResponse(
-            id=request.id,
+            id=resource.id_of(id_, live),
             properties=encode(resource.outputs(live, known)),
             inputs=encode(resource.inputs_of(live, known)),
         )
@@ -184,7 +184,8 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def _outputs(self, context: Any, resource: Resource, id_: str, inputs: Values) -> Values:
-        live = self._answer(context, f"reading {resource.label} ({id_})", lambda: resource.read(self._aws, id_))
+        found = resource.lookup(id_, inputs)
+        live = self._answer(context, f"reading {resource.label} ({found})", lambda: resource.read(self._aws, found))
         if live is not None:
             return resource.outputs(live, inputs)
         context.abort(grpc.StatusCode.NOT_FOUND, f"{resource.label} ({id_}) was made and is not there any more")
