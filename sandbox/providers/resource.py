@@ -70,7 +70,7 @@ class Property:
             return json.loads(value)
         if self.kind == "archive" and isinstance(value, dict):
             return value.get("hash")  # the engine's, over the content; paths may differ
-        if self.kind in ("strings", "map", "object") and not value:
+        if self.kind in ("strings", "map", "object", "objects") and not value:
             return None
         if self.kind == "strings" and isinstance(value, list):
             return sorted(value)

@@ -422,6 +422,23 @@ def test_drift_made_by_hand_is_seen_even_where_the_program_says_nothing(aws: Plu
     assert aws.diff("aws:kms/key:Key", outputs, read_inputs, {"enableKeyRotation": True}).changes == SOME
 
 
+def test_an_alarm_on_one_metric_has_no_drift(aws: Plugin) -> None:
+    """Its live state has an empty list of queries."""
+    inputs = {
+        "name": "on-one-metric",
+        "namespace": "test",
+        "metricName": "test",
+        "statistic": "Sum",
+        "period": 60,
+        "evaluationPeriods": 1,
+        "threshold": 1,
+        "comparisonOperator": "GreaterThanThreshold",
+    }
+    id_, _ = aws.create("aws:cloudwatch/metricAlarm:MetricAlarm", inputs)
+    _, _, read_inputs = aws.read("aws:cloudwatch/metricAlarm:MetricAlarm", id_, inputs)
+    assert read_inputs == inputs
+
+
 def test_a_policy_in_other_words_is_no_change(aws: Plugin) -> None:
     one = {"Version": "2012-10-17", "Statement": [{"Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": ["*"]}]}
     other = {"Statement": {"Resource": "*", "Action": ["kms:Decrypt", "kms:Encrypt"]}, "Version": "2012-10-17"}
