@@ -126,9 +126,13 @@ def _of_commit(store: ReleaseStore, commit: str) -> Version | None:
     """The newest one of that commit; of a verified one where there is a choice."""
     if len(commit) < 7:
         raise OperationError(f"{commit!r} is too short for a commit", "Give 7 characters or more.")
-    found = [one for one in store.versions.newest_first() if one.commit.startswith(commit.lower())]
-    good = (one for one in found if (seen := store.versions.verification(one.number)) and seen.good)
-    return next(good, found[0] if found else None)
+    newest: Version | None = None
+    for one in store.versions.newest_first():
+        if one.commit.startswith(commit.lower()):
+            if (seen := store.versions.verification(one.number)) and seen.good:
+                return one
+            newest = newest or one
+    return newest
 
 
 def _refuse_impossible(store: ReleaseStore, version: Version, left: str) -> None:

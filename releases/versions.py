@@ -6,8 +6,10 @@ position; nothing takes one back. Like the records, it approves nothing: a rollb
 """
 
 import getpass
+import re
 import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +20,8 @@ from gate.records import Commit, Digest
 from gate.store import Model, Store, StoreError, read_as
 
 LATEST = "latest.json"
+AHEAD = 8  # versions read at once, where many are wanted
+_NUMBER = re.compile(r"[1-9]\d{0,8}")
 OPERATION = "PF_OPERATION"  # hands it from `pf` to the policy pack
 
 
@@ -95,14 +99,22 @@ class Versions:
 
     def latest(self) -> Version | None:
         """The one that is live: the last that was applied as a whole."""
-        hint = self._get(LATEST, int) or 0
-        found = self.get(hint) if hint else None
-        if hint and found is None:
-            raise StoreError(f"versions/{hint}.json is missing from the release store: restore it from a backup")
+        found = self.get(self._hint()) or self.get(self._highest())
         # Whoever wrote a version may have died before writing the hint.
-        while following := self.get(hint + 1):
-            found, hint = following, hint + 1
+        while found and (following := self.get(found.number + 1)):
+            found = following
         return found
+
+    def _hint(self) -> int:
+        """Spares the list of all versions, which serves where it is missing, damaged, or of no version."""
+        content = (self.store.get(LATEST) or b"").decode(errors="replace")
+        return int(content) if _NUMBER.fullmatch(content) else 0
+
+    def _highest(self, below: int | None = None) -> int:
+        """The highest number that there is; 0 where there is none."""
+        names = (name.removesuffix(".json") for name in self.store.names("versions"))
+        numbers = (int(name) for name in names if _NUMBER.fullmatch(name))
+        return max((number for number in numbers if below is None or number < below), default=0)
 
     def get(self, number: int) -> Version | None:
         name = f"versions/{number}.json"
@@ -114,17 +126,30 @@ class Versions:
         return found
 
     def newest_first(self) -> Iterator[Version]:
-        version = self.latest()
-        while version:
-            yield version
-            version = self.get(version.number - 1) if version.number > 1 else None
+        """Reads ahead, ever more at once: who wants the first few waits for few, who wants all not for each."""
+        latest, ahead = self.latest(), 1
+        if latest is None:
+            return
+        yield latest
+        below = latest.number
+        with ThreadPoolExecutor(AHEAD) as pool:
+            while below > 1:
+                numbers = range(below - 1, max(below - 1 - ahead, 0), -1)
+                there = False
+                for version in filter(None, pool.map(self.get, numbers)):
+                    there = True
+                    yield version
+                below = numbers[-1] if there else self._highest(below) + 1  # those between were pruned, or lost
+                ahead = min(2 * ahead, AHEAD)
 
     def add(self, version: Version, source: bytes) -> Version:
         """Under the next free number, unless the latest is the same release: then that one stands on."""
         latest = self.latest()
+        archive = f"sources/{version.source}.tar.gz"
+        if self.store.get(archive) != source:  # it is new, or was damaged
+            self.store.put(archive, source)
         if latest and (latest.content, latest.source) == (version.content, version.source):
             return latest
-        self.store.put_new(f"sources/{version.source}.tar.gz", source)
         number = latest.number + 1 if latest else 1
         while True:
             numbered = replace(version, number=number)
@@ -133,6 +158,7 @@ class Versions:
             if self.store.put_new(name, content) or self.store.get(name) == content:
                 break
             number += 1
+        self.store.delete(_verification(number))  # of one of that number that was lost
         self.store.put(LATEST, str(number).encode())
         return numbered
 
@@ -143,13 +169,17 @@ class Versions:
         return content
 
     def verification(self, number: int) -> Verification | None:
-        return self._get(f"verified/{number}.json", Verification)
+        return self._get(_verification(number), Verification)
 
     def verify(self, number: int, verification: Verification) -> None:
-        self.store.put(f"verified/{number}.json", TypeAdapter(Verification).dump_json(verification))
+        self.store.put(_verification(number), TypeAdapter(Verification).dump_json(verification))
 
     def _get(self, name: str, kind: type[Model]) -> Model | None:
         return read_as(self.store, name, kind, "the release store")
+
+
+def _verification(number: int) -> str:
+    return f"verified/{number}.json"
 
 
 def who(environment: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ class History:
             "functions": (),
             "program": "b2" * 32,
             "source": digest_of(source) if source else f"{number:064x}",
-            "commit": COMMITS[number],
+            "commit": COMMITS[number % len(COMMITS)],
         }
         version = Version(**(fields | given))
         made = self.store.versions.add(version, source)
@@ -159,6 +159,25 @@ def test_of_several_versions_of_a_commit_it_is_the_newest_verified(history: Hist
     for number in (1, 2):
         history.store.versions.verify(number, Verification(good=False, at=AT, by="ada", why="slow"))
     assert history.choose(commit=COMMITS[1]) == 3
+
+
+@pytest.mark.parametrize("commit", ["", "38" * 20])
+def test_the_choice_reads_no_further_than_it_has_to(
+    commit: str, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket takes its time for each."""
+    for number in range(1, 41):
+        history.add(commit=f"{number:02}" * 20)
+    read: list[str] = []
+    get = FolderStore.get
+
+    def noted(store: FolderStore, name: str) -> bytes | None:
+        read.append(name)
+        return get(store, name)
+
+    monkeypatch.setattr(FolderStore, "get", noted)
+    assert history.choose(commit=commit) == (38 if commit else 39)
+    assert len(read) <= 8
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,35 @@ def another(number: int, **changed: Any) -> Version:
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(folder=tmp_path)
+
+
+@dataclass
+class Counted:
+    """Counts what is read one by one."""
+
+    store: FolderStore
+    reads: int = 0
+
+    def have(self, count: int) -> None:
+        Versions(self.store).add(another(1), b"")
+        content = json.loads(self.store.get("versions/1.json") or b"")
+        for number in range(2, count + 1):
+            file = self.store.folder / f"versions/{number}.json"
+            file.write_text(json.dumps(content | {"number": number}))
+        self.store.put(LATEST, str(count).encode())
+        self.reads = 0
+
+
+@pytest.fixture
+def counted(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    made, get = Counted(store), FolderStore.get
+
+    def noted(one: FolderStore, name: str) -> bytes | None:
+        made.reads += 1
+        return get(one, name)
+
+    monkeypatch.setattr(FolderStore, "get", noted)
+    return made
 
 
 @pytest.fixture
@@ -138,21 +168,35 @@ def test_a_hint_that_is_behind_or_missing_is_caught_up_with(store: FolderStore, 
     assert versions.add(another(4), b"").number == 4
 
 
-@pytest.mark.parametrize("hint", ["2", "-1"])
-def test_a_hint_of_a_version_that_is_missing_is_damage(hint: str, store: FolderStore, versions: Versions) -> None:
-    versions.add(VERSION, b"")
-    store.put(LATEST, hint.encode())
-    with pytest.raises(StoreError, match=rf"versions/{hint}\.json is missing .*: restore it from a backup"):
-        versions.latest()
+@pytest.mark.parametrize("hint", [b"9", b"-1", b"0", b"9" * 5000, b"", b"null", b"{}", b'"x"', b"1.5", b"\xff"])
+def test_a_hint_that_can_not_be_used_is_found_again_in_what_there_is(
+    hint: bytes, store: FolderStore, versions: Versions
+) -> None:
+    for number in (1, 2):
+        versions.add(another(number), b"")
+    store.put(LATEST, hint)
+    assert numbers(versions) == [2, 1]
+    assert versions.add(another(3), b"").number == 3
+    assert store.get(LATEST) == b"3"
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"{}", b'"x"', b"1.5", b"\xff"])
-def test_a_damaged_hint_is_damage(content: bytes, store: FolderStore, versions: Versions) -> None:
-    versions.add(VERSION, b"")
-    store.put(LATEST, content)
-    for ask in (versions.latest, lambda: versions.add(another(2), b"")):
-        with pytest.raises(StoreError, match=r"latest\.json in the release store is damaged"):
-            ask()
+def test_without_a_hint_nobody_reads_every_version(counted: Counted, versions: Versions) -> None:
+    counted.have(1000)
+    counted.store.delete(LATEST)
+    found = versions.latest()
+    assert found is not None
+    assert found.number == 1000
+    assert counted.reads <= 4
+
+
+def test_a_number_that_is_given_again_is_not_verified_yet(store: FolderStore, versions: Versions) -> None:
+    """The version that had it was lost."""
+    for number in (1, 2):
+        versions.add(another(number), b"")
+    versions.verify(2, GOOD)
+    store.delete("versions/2.json")
+    assert versions.add(another(3), b"").number == 2
+    assert versions.verification(2) is None
 
 
 def _json(store: Store, **changed: Any) -> bytes:
@@ -201,11 +245,45 @@ def test_a_source_that_is_missing_is_damage(store: FolderStore, versions: Versio
         versions.source(made)
 
 
-def test_versions_that_were_pruned_end_the_list(store: FolderStore, versions: Versions) -> None:
-    for number in (1, 2, 3):
-        versions.add(another(number), b"")
-    (store.folder / "versions/1.json").unlink()
-    assert numbers(versions) == [3, 2]
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [
+        ({1}, [*range(40, 1, -1)]),
+        (set(range(1, 30)), [*range(40, 29, -1)]),
+        ({39}, [40, *range(38, 0, -1)]),
+        (set(range(5, 30)), [*range(40, 29, -1), 4, 3, 2, 1]),
+        (set(range(1, 40)), [40]),
+    ],
+)
+def test_versions_that_were_pruned_or_lost_hide_no_others(gone: set[int], left: list[int], counted: Counted) -> None:
+    counted.have(40)
+    for number in gone:
+        counted.store.delete(f"versions/{number}.json")
+    assert numbers(Versions(counted.store)) == left
+
+
+@pytest.mark.parametrize(("wanted", "most"), [(1, 3), (2, 4), (3, 7), (20, 40), (1000, 1010)])
+def test_whoever_wants_few_versions_reads_few(wanted: int, most: int, counted: Counted) -> None:
+    counted.have(1000)
+    found = list(islice(Versions(counted.store).newest_first(), wanted))
+    assert [one.number for one in found] == [*range(1000, 1000 - wanted, -1)]
+    assert counted.reads <= most
+
+
+def test_a_damaged_version_hides_none_that_is_newer(counted: Counted) -> None:
+    counted.have(10)
+    counted.store.put("versions/5.json", b"{")
+    found = Versions(counted.store).newest_first()
+    assert [one.number for one in islice(found, 5)] == [10, 9, 8, 7, 6]
+    with pytest.raises(StoreError, match=r"versions/5\.json in the release store is damaged"):
+        next(found)
+
+
+def test_a_damaged_archive_is_written_anew_by_the_same_release(store: FolderStore, versions: Versions) -> None:
+    made = versions.add(VERSION, b"source")
+    store.put(f"sources/{made.source}.tar.gz", b"dam")
+    assert versions.add(VERSION, b"source") == made
+    assert versions.source(made) == b"source"
 
 
 def test_the_source_is_there_before_the_number(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
