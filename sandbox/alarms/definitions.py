@@ -115,7 +115,7 @@ class MetricAlarm:
         # Once through without data: whatever is wrong with types shows now, not when an alarm should ring.
         self.datapoints({name: [None] for name in self.queries}, 1)
 
-    @property
+    @cached_property
     def period(self) -> int:
         """Seconds that one data point stands for."""
         return next(iter(self.queries.values())).period
@@ -125,14 +125,14 @@ class MetricAlarm:
         """How long the evaluation periods are together."""
         return self.period * self.evaluation_periods
 
-    @property
+    @cached_property
     def step(self) -> int:
         """Seconds between two evaluations."""
         if self.seconds > DAY:
             return HOUR
         return 10 if self.period < MINUTE else MINUTE
 
-    @property
+    @cached_property
     def percentile(self) -> Query | None:
         """The metric that it watches, if it watches a percentile of one."""
         query = self.queries.get(self.watched)
