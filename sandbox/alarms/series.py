@@ -13,6 +13,10 @@ HIGH_RESOLUTION = 1  # seconds
 STANDARD_RESOLUTION = 60
 
 
+class MixedUnitsError(ValueError):
+    """A metric has data of several units, and none was asked for: CloudWatch doesn't define what comes out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """What makes two metrics two: CloudWatch never adds up over dimensions."""
@@ -77,7 +81,7 @@ class Series:
         """Every sample of [start, end), and how often it occurs there.
 
         Raises:
-            ValueError: it has several units and none is asked for; CloudWatch's result is then not defined.
+            MixedUnitsError: it has several units and none is asked for.
         """
         first = bisect_left(self.single, start, key=_time)
         last = bisect_left(self.single, end + STANDARD_RESOLUTION, key=_time)  # such as are stored before the end
@@ -88,7 +92,7 @@ class Series:
         ]
         units = {datum.unit for datum, _ in found}
         if len(units) > 1:
-            raise ValueError(f"its data has the units {', '.join(sorted(units))}: an alarm on it must name one")
+            raise MixedUnitsError(f"its data has the units {', '.join(sorted(units))}: an alarm on it must name one")
         return [(datum.sample, times) for datum, times in found]
 
 
@@ -105,7 +109,7 @@ class Store:
         """The statistic `name` over [start, end), or None where there is no data for it.
 
         Raises:
-            ValueError: the metric has several units and `unit` names none.
+            MixedUnitsError: the metric has several units and `unit` names none.
         """
         series = self._series.get(metric)
         if series is None:
@@ -114,8 +118,8 @@ class Store:
         if key not in series.known:
             try:
                 series.known[key] = statistic(name, series.within(start, end, unit))
-            except ValueError as error:
-                raise ValueError(f"{metric}: {error}") from error
+            except MixedUnitsError as error:
+                raise MixedUnitsError(f"{metric}: {error}") from error
         return series.known[key]
 
 

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from sandbox.alarms.composite import Suppression
 from sandbox.alarms.definitions import Alarm, CompositeAlarm, DefinitionError, MetricAlarm
 from sandbox.alarms.evaluation import SPARE_POINTS, datapoints, judge, last_end, reason, too_few_samples
-from sandbox.alarms.series import Datum, Metric, Store
+from sandbox.alarms.series import Datum, Metric, MixedUnitsError, Store
 from sandbox.alarms.state import State, Transition
 
 
@@ -71,11 +71,7 @@ class Alarms:
         return (self._metric.get(name) or self._composite[name]).state
 
     def evaluate(self, at: float) -> list[Transition]:
-        """Every alarm that is due at `at`: what changed since the last call, and what is acted on only now.
-
-        Raises:
-            ValueError: a metric has data of several units, and an alarm on it names none.
-        """
+        """Every alarm that is due at `at`: what changed since the last call, and what is acted on only now."""
         changes = self._expired(at)
         for watched in self._metric.values():
             changes += self._evaluate_metric(watched, at)
@@ -114,13 +110,17 @@ class Alarms:
         if end == watched.evaluated:
             return []
         watched.evaluated = end
-        if too_few_samples(alarm, self.store, end):
-            return []
-        points = datapoints(alarm, self.store, end, spare_points=self._spare_points)
-        new = judge(alarm, points, watched.state)
+        try:
+            if too_few_samples(alarm, self.store, end):
+                return []
+            points = datapoints(alarm, self.store, end, spare_points=self._spare_points)
+        except MixedUnitsError as error:  # that alarm's fault alone: the others go on
+            points, new, problem = [], State.INSUFFICIENT_DATA, str(error)
+        else:
+            new, problem = judge(alarm, points, watched.state), ""
         if new is watched.state:
             return []
-        change = _transition(watched, new, at, reason(alarm, points, new))
+        change = _transition(watched, new, at, problem or reason(alarm, points, new))
         watched.state = new
         return [change]
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.alarms.definitions import Comparison, LowSamples, MissingData
 from sandbox.alarms.evaluation import judge
-from sandbox.alarms.series import Datum
+from sandbox.alarms.series import Datum, Metric
 from sandbox.alarms.state import State
 from sandbox.alarms.statistics import Sample
 from sandbox.alarms.watch import Alarms
@@ -233,6 +233,24 @@ def test_a_percentile_of_few_samples(low_samples: LowSamples, expected: State) -
     alarms.put(LOAD, Datum(at=120, sample=Sample.of_values([11], [200])))  # 10 / (1 - 0.95)
     alarms.evaluate(180)
     assert alarms.state("load") is ALARM
+
+
+def test_a_metric_of_several_units_stops_its_own_alarm_only() -> None:
+    """See "Alarm evaluation state": what is wrong with an alarm's configuration stands in its state's reason."""
+    other = Metric.of("ParkerFlight/Test", "Other")
+    alarms = Alarms([metric_alarm(evaluation_periods=1), metric_alarm("other", other, evaluation_periods=1)])
+    alarms.put(LOAD, load(0, 11))
+    alarms.put(other, load(0, 11))
+    alarms.evaluate(60)
+    alarms.put(LOAD, Datum(at=60, sample=Sample.of_value(1), unit="Count"))
+    alarms.put(LOAD, Datum(at=60, sample=Sample.of_value(1), unit="Seconds"))
+    alarms.put(other, load(60, 1))
+    told = {change.alarm: (change.new, change.reason) for change in alarms.evaluate(120)}
+    assert told["load"] == (
+        NO_DATA,
+        "ParkerFlight/Test Load{}: its data has the units Count, Seconds: an alarm on it must name one",
+    )
+    assert told["other"][0] is OK
 
 
 def test_how_far_an_evaluation_looks_back_is_a_knob() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.alarms.series import Datum, Metric, Series, Store, from_api
+from sandbox.alarms.series import Datum, Metric, MixedUnitsError, Series, Store, from_api
 from sandbox.alarms.statistics import Sample, percent_of, significant_samples, statistic
 
 pytestmark = pytest.mark.rows("K2")
@@ -83,7 +83,9 @@ def test_units_are_told_apart() -> None:
 def test_several_units_and_none_named_is_refused() -> None:
     """API Reference, PutMetricAlarm, Unit: without one, an alarm on such a metric behaves in no defined way."""
     data = store(value(0, 1, unit="Count"), value(1, 500, unit="Milliseconds"))
-    with pytest.raises(ValueError, match=r"Requests.*has the units Count, Milliseconds: an alarm on it must name one"):
+    with pytest.raises(
+        MixedUnitsError, match=r"Requests.*has the units Count, Milliseconds: an alarm on it must name one"
+    ):
         data.value(REQUESTS, "Sum", 0, 60)
 
 
