@@ -196,7 +196,7 @@ def _resources(report: OperationReport) -> Section:
         title="Resources",
         judged="change",
         columns=("change", "resource", "kind"),
-        rows=[(one.op, one.name, one.type) for one in report.resources],
+        rows=[(one.op, one.name, one.type.rpartition(":")[2]) for one in report.resources],
     )
 
 

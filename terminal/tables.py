@@ -1,7 +1,7 @@
 """Tables as wide as the terminal; colour only where it is wanted."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -31,27 +31,42 @@ def show(*parts: RenderableType) -> None:
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[Text | str]], right: Collection[str] = (), below: int = 0
 ) -> RenderableType:
-    """No word is broken that fits. Where a row doesn't fit into the width, its last columns stand below, indented.
+    """A column in which nothing stands is left out, and no word is broken that fits.
 
-    `right` names the columns that are set to the right; so many of the last stand `below` even where they would fit.
+    The last column takes the room that the others leave. Where that is less than one of its words needs, it stands
+    below its row, indented, rather than that the others are folded; so do more columns on a terminal that is narrower.
+
+    `right` names the columns of numbers, set to the right and never folded; so many of the last stand `below` even
+    where they would fit.
     """
-    width = console().width
-    lines = [[Text(column, "bold") for column in columns]]
-    lines += [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    words, whole = _widths(lines, str.split), _widths(lines, str.splitlines)
-    if not below and _line(words) <= width:
-        return _grid(columns, lines, _shares(words, whole, width), right)
-    leading = next(count for count in range(len(whole) - below, -1, -1) if _line(whole[:count]) <= width)
-    return Group(
-        *(
-            part
-            for row in lines
-            for part in (
-                _grid(columns[:leading], [row[:leading]], whole[:leading], right),
-                *(Padding(cell, (0, 0, 0, INDENT)) for cell in row[leading:] if cell),
-            )
-        )
-    )
+    width, last = console().width, len(columns) - below
+    kept = [number for number in range(len(columns)) if not rows or any(str(row[number]) for row in rows)]
+    lines = [[Text(columns[number], "bold") for number in kept]]
+    lines += [[cell if isinstance(cell := row[number], Text) else Text(cell) for number in kept] for row in rows]
+    names, last = [columns[number] for number in kept], sum(number < last for number in kept)
+    whole = _widths(lines, str.splitlines)
+    words = [
+        wide if name in right else word
+        for name, wide, word in zip(names, whole, _widths(lines, str.split), strict=True)
+    ]
+    inside = next(count for count in range(last, -1, -1) if _line(whole[:count]) <= width)
+    beside = _line([*whole[:-1], words[-1]]) <= width
+    below_alone = inside == last - 1 and words[-1] < whole[-1]
+    if last == len(kept) and (beside or (_line(words) <= width and not below_alone)):
+        return _grid(names, lines, _shares(words, whole, width), right)
+    return Group(*(part for line in lines for part in _row(line, names, whole, inside, last, right)))
+
+
+def _row(
+    line: Sequence[Text], names: Sequence[str], widths: Sequence[int], inside: int, last: int, right: Collection[str]
+) -> Iterator[RenderableType]:
+    """Its first columns, and below them what didn't fit: in one line, or in as many as there are columns."""
+    yield _grid(names[:inside], [line[:inside]], widths[:inside], right)
+    rest, below = [cell for cell in line[inside:last] if cell], [cell for cell in line[last:] if cell]
+    joined = Text(" " * GAP).join(rest)
+    single = "\n" not in joined.plain and INDENT + len(joined) <= console().width
+    for cell in [*([joined] if rest and single else rest), *below]:
+        yield Padding(cell, (0, 0, 0, INDENT))
 
 
 def _widths(lines: Sequence[Sequence[Text]], pieces: Callable[[str], list[str]]) -> list[int]:

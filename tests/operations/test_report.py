@@ -58,8 +58,8 @@ key pii       healthy      rotates every 180 days
 
 Resources
 change  resource           kind
-update  key-general        aws:kms/key:Key
-create  encrypt-data-slow  aws:cloudwatch/metricAlarm:MetricAlarm
+update  key-general        Key
+create  encrypt-data-slow  MetricAlarm
 
 Edge functions
 function      before        after

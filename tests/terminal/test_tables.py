@@ -1,5 +1,9 @@
 """Tables on terminals of every width: no word is broken that fits, no blanks at the ends of lines."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 from rich.text import Text
 
@@ -41,3 +45,72 @@ def test_without_colour_nothing_is_bold_either(monkeypatch: pytest.MonkeyPatch) 
         with terminal.capture() as captured:
             terminal.print(Text("down", "bold red"))
         assert ("\x1b" in captured.get()) == escapes
+
+
+def lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, *arguments: Any, **named: Any
+) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    show(table(*arguments, **named))
+    return capsys.readouterr().out.splitlines()
+
+
+Shown = Callable[..., list[str]]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shown:
+    return partial(lines, monkeypatch, capsys)
+
+
+CHECKS = [("round trip payment", "healthy", "7", "alias/parker-flight, rotates")]
+
+
+def test_the_last_column_goes_below_rather_than_that_the_others_are_folded(shown: Shown) -> None:
+    columns = ("part", "state", "ms", "what it said")
+    assert shown(54, columns, CHECKS, right=("ms",)) == [
+        "part                state    ms  what it said",
+        "round trip payment  healthy   7  alias/parker-flight,",
+        "                                 rotates",
+    ]
+    assert shown(52, columns, CHECKS, right=("ms",)) == [
+        "part                state    ms",
+        "  what it said",
+        "round trip payment  healthy   7",
+        "  alias/parker-flight, rotates",
+    ]
+
+
+def test_numbers_are_never_folded(shown: Shown) -> None:
+    rows = [("handing settings over", "17.2 s", "0.3 s")]
+    assert shown(28, ("step", "after", "took"), rows, right=("after", "took")) == [
+        "step            after   took",
+        "handing        17.2 s  0.3 s",
+        "settings over",
+    ]
+
+
+def test_a_column_in_which_nothing_stands_is_left_out(shown: Shown) -> None:
+    assert shown(40, ("step", "detail", "took"), [("looking", "", "1 s")]) == ["step     took", "looking  1 s"]
+    assert shown(40, ("step", "why"), [("looking", "")], below=1) == ["step", "looking"]
+
+
+def test_what_does_not_fit_shares_a_line_below(shown: Shown) -> None:
+    assert shown(22, ("report", "kind", "took", "commit", "why"), [("2026", "deployment", "1 s", "45a0", "a\nb")]) == [
+        "report  kind",
+        "  took  commit  why",
+        "2026    deployment",
+        "  1 s",
+        "  45a0",
+        "  a",
+        "  b",
+    ]
+    rows = [("20261128T024132", "deployment", "1 s", "45a0", "why")]
+    assert shown(27, ("report", "kind", "took", "commit", "about"), rows, below=1) == [
+        "report           kind",
+        "  took  commit",
+        "  about",
+        "20261128T024132  deployment",
+        "  1 s  45a0",
+        "  why",
+    ]
