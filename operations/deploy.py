@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from gate.commits import Commits
 from operations.applying import (
     changed_by_hand,
     functions_to_bring_back,
@@ -75,11 +76,14 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
     """
     request = request.checked()
     store = ReleaseStore.of(stack.name, stack.variables)
+    with reading():
+        commit = Commits(folder=stack.root).head()
     journal = Journal(
         kind=Kind.DEPLOYMENT,
         stack=stack.name,
         environment=stack.settings.environment,
         store=store.records.store,
+        commit=commit,
         message=request.message,
         reason=request.reason,
         benchmark="P4",

@@ -257,7 +257,7 @@ def _of_mark(mark: Mark, run: Update | None) -> Entry:
     return Entry(
         at=mark.started_at,
         by=mark.who,
-        commit=run.commit if run else "",
+        commit=mark.commit or (run.commit if run else ""),
         message=mark.message or mark.reason or (run.message if run else ""),
         kind=mark.kind,
         target=mark.target,

@@ -60,7 +60,9 @@ class Mark(BaseModel):
     started_at: AwareDatetime
     message: str = ""
     reason: str = ""
+    commit: str = ""
     doing: str = ""
+    version_before: int | None = None
     target: int | None = None
 
     @property
@@ -175,7 +177,9 @@ class Journal:
             started_at=self.started_at,
             message=self.message,
             reason=self.reason,
+            commit=self.commit,
             doing=doing,
+            version_before=self.version_before,
             target=self.target,
         )
         write_mark(self.store, mark)
@@ -267,8 +271,10 @@ def killed(mark: Mark, stack: str, environment: str) -> OperationReport:
         seconds=round((now - mark.started_at).total_seconds(), 3),
         who=mark.who,
         host=mark.host,
+        commit=mark.commit,
         message=mark.message,
         reason=mark.reason,
+        version_before=mark.version_before,
         target=mark.target,
         result=Result.INTERRUPTED,
         why=f"killed while {mark.doing}",

@@ -42,10 +42,12 @@ def mark(**given: object) -> Mark:
 
 
 def test_a_step_is_timed_and_said_while_it_is_done(journal: Journal, store: FolderStore) -> None:
+    journal.version_before, journal.commit = 4, "c" * 40
     with journal.step("updating", "half of it stands"):
         there = read_mark(store)
         assert there is not None
         assert (there.doing, there.target, there.reason, there.pid) == ("updating", 3, "it burns", os.getpid())
+        assert (there.version_before, there.commit) == (4, "c" * 40)
         assert (journal.doing, journal.left) == ("updating", "half of it stands")
     (step,) = journal.steps
     assert (step.name, step.result, step.detail) == ("updating", "succeeded", "")
@@ -83,7 +85,9 @@ def test_who_is_at_work_is_told_by_the_process(store: FolderStore) -> None:
 
 def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
     began = datetime.now(UTC) - timedelta(minutes=2)
-    said = killed(mark(id="20260803T120000.000Z", started_at=began, reason="it burns"), "sandbox", "sandbox")
+    known = {"reason": "it burns", "message": "Rotate sooner", "commit": "c" * 40, "version_before": 4}
+    said = killed(mark(id="20260803T120000.000Z", started_at=began, **known), "sandbox", "sandbox")
+    assert (said.message, said.commit, said.version_before) == ("Rotate sooner", "c" * 40, 4)
     assert (said.kind, said.id, said.target, said.reason) == ("rollback", "20260803T120000.000Z", 3, "it burns")
     assert (said.result, said.why, said.verified) == (Result.INTERRUPTED, "killed while updating", False)
     assert 119 < said.seconds < 130
