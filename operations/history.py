@@ -27,6 +27,8 @@ from reports.store import ReportError
 
 UPDATE = "update"  # the engine's name for it
 UNDER_WAY = "under way"
+NOT_YET = "nobody has verified it yet: ./pf deploy does"
+NEVER = "nobody verified it while it was live"
 WHOLE_SECOND = timedelta(seconds=1)  # the engine's history has no parts of one
 RUNS_OF_AN_OPERATION = 3  # of the engine at most: a refresh, and an update before and after it
 
@@ -211,7 +213,11 @@ def _of_version(version: Version, operation: Entry | None, update: Update | None
     verification = found.verifications.get(version.number)
     entry = operation or Entry(at=version.at, kind=UPDATE, result=Result.SUCCEEDED)
     meant = (asked.message or asked.reason) if asked else ""
-    lost = verification.why if verification and not verification.good else ""
+    live = version == found.versions[0]
+    if verification is None:
+        why = entry.why or (NOT_YET if live else NEVER)
+    else:
+        why = entry.why if verification.good else verification.why
     return entry.model_copy(
         update={
             "number": version.number,
@@ -222,9 +228,9 @@ def _of_version(version: Version, operation: Entry | None, update: Update | None
             "message": meant or entry.message or (update.message if update else ""),
             "kind": asked.kind if asked else UPDATE,
             "target": asked.target if asked else None,
-            "why": lost or entry.why,
+            "why": why,
             "verified": verification.good if verification else None,
-            "live": version == found.versions[0],
+            "live": live,
             "quarantined": version.content in found.quarantined,
             "withdrawn": version.surface in found.withdrawn,
             "surface": version.surface,

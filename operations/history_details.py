@@ -19,6 +19,7 @@ from settings import file_name
 class Details(BaseModel):
     """`pf history show --json`."""
 
+    stack: str
     version: Version
     live: bool
     verification: Verification | None
@@ -46,6 +47,7 @@ def details(name: str, number: int) -> Details:
     with reading():
         latest = store.versions.latest()
         return Details(
+            stack=name,
             version=version,
             live=version == latest,
             verification=store.versions.verification(number),

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from operations.history import UPDATE, Entry
+from operations.history import NEVER, NOT_YET, UPDATE, Entry
 from operations.history_details import Details, Difference
 from operations.preview_report import SHOWN
 from operations.preview_text import difference_lines
@@ -41,8 +41,7 @@ def _state(one: Entry) -> Text:
         makes_versions = one.kind == UPDATE or one.report
         return Text("no new version" if makes_versions and one.result == Result.SUCCEEDED else "")
     said = [("live", "bold")] if one.live else []
-    if one.verified is not None:
-        said.append(("verified", STYLES[Tone.GOOD]) if one.verified else ("not verified", STYLES[Tone.WARNING]))
+    said.append(("verified", STYLES[Tone.GOOD]) if one.verified else ("not verified", STYLES[Tone.WARNING]))
     if one.quarantined:
         said.append(("quarantined", STYLES[Tone.BAD]))
     if one.withdrawn:
@@ -101,9 +100,10 @@ def _facts(found: Details) -> Iterator[tuple[str, str]]:
         verdict = "verified" if seen.good else f"not verified: {seen.why}"
         yield "state", f"{verdict} ({clock(seen.at)} UTC by {seen.by})"
     else:
-        yield "state", "nobody has verified it"
+        yield "state", f"not verified: {NOT_YET if found.live else NEVER}"
     if left := found.quarantined:
         yield "quarantine", f"since {clock(left.at)} UTC by {left.by}: {left.reason}"
+        yield "lift it", f"./pf unblock {version.number} --stack {found.stack} --reason WHY"
     if found.withdrawn:
         yield "withdrawn", found.withdrawn
 

@@ -218,6 +218,25 @@ def test_what_the_engine_alone_knows_of_a_version_is_told_by_it() -> None:
     assert (entry.changes, entry.seconds, entry.message, entry.by) == ({"update": 2}, 5, "Rotate sooner", "ada@laptop")
 
 
+@pytest.mark.parametrize(
+    ("seen", "whys"),
+    [
+        (None, ["nobody has verified it yet: ./pf deploy does", "nobody verified it while it was live"]),
+        (Verification(good=False, at=after(60), by="ada", why="slow"), ["slow", "slow"]),
+        (Verification(good=True, at=after(60), by="ada"), ["", ""]),
+    ],
+)
+def test_a_version_that_is_not_verified_says_why(seen: Verification | None, whys: list[str]) -> None:
+    entries = merged(
+        Sources(
+            versions=[version(2, 28), version(1, 8)],
+            verifications={1: seen, 2: seen} if seen else {},
+            updates=[update(23, 28), update(3, 8)],
+        )
+    )
+    assert [one.why for one in entries] == whys
+
+
 def test_a_failed_deployment_has_the_commit_that_the_engine_saw() -> None:
     failed = report(0, 9, result=Result.FAILED, commit="")
     (entry,) = merged(Sources(reports=[failed], updates=[update(3, 8, ours=True, result="failed")]))
@@ -387,6 +406,7 @@ function    encrypt-data 200000000000
 state       not verified: the watch saw it fail, 9 % errors (2026-11-25 00:44:17
             UTC by ada@laptop)
 quarantine  since 2026-11-25 00:44:14 UTC by ada@laptop: cards fail
+lift it     ./pf unblock 2 --stack sandbox --reason WHY
 
 Deployment of sandbox: succeeded, verified
 """
