@@ -294,7 +294,7 @@ def _query(inputs: Mapping[str, Any]) -> Query:
 
 def _actions(inputs: Mapping[str, Any]) -> Actions:
     return Actions(
-        enabled=inputs.get("actionsEnabled", True),
+        enabled=inputs.get("actionsEnabled") is not False,
         ok=tuple(inputs.get("okActions") or ()),
         alarm=tuple(inputs.get("alarmActions") or ()),
         insufficient_data=tuple(inputs.get("insufficientDataActions") or ()),

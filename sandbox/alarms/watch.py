@@ -70,6 +70,15 @@ class Alarms:
     def state(self, name: str) -> State:
         return (self._metric.get(name) or self._composite[name]).state
 
+    def set_state(self, name: str, new: State, at: float, why: str) -> Transition | None:
+        """As SetAlarmState does: until the next evaluation. None where it is in that state already."""
+        watched = self._metric.get(name) or self._composite[name]
+        if new is watched.state:
+            return None
+        change = _transition(watched, new, at, why)
+        watched.state = new
+        return change
+
     def evaluate(self, at: float) -> list[Transition]:
         """Every alarm that is due at `at`: what changed since the last call, and what is acted on only now."""
         changes = self._expired(at)

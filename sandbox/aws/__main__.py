@@ -23,9 +23,11 @@ def mended_app(service: Any) -> Any:
         case "cloudwatch":
             from moto.cloudwatch.responses import CloudWatchResponse
 
+            from sandbox.aws.alarms import evaluate_alarms
             from sandbox.aws.cloudwatch import serve_composite_alarms
 
             serve_composite_alarms(CloudWatchResponse)
+            evaluate_alarms(CloudWatchResponse)
         case "awslambda":
             from moto.awslambda.models import LambdaFunction
 

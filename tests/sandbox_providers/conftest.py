@@ -1,6 +1,7 @@
 """One moto and one configured plugin for the tests of the stand-in providers."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Generator
@@ -19,10 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def aws_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str]]:
-    port = next(port for port in reversed(PORTS) if port_is_free(port))
+def aws_inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("aws") / "inbox.jsonl"
+
+
+@pytest.fixture(scope="session")
+def aws_environment(aws_inbox: Path) -> Generator[dict[str, str]]:
+    port = next(port for port in random.sample(PORTS, len(PORTS)) if port_is_free(port))  # tests run side by side
     url = f"http://127.0.0.1:{port}"
-    log = tmp_path_factory.mktemp("aws") / "requests.jsonl"
+    log = aws_inbox.with_name("requests.jsonl")
 
     def answers() -> bool:
         try:
@@ -33,7 +39,7 @@ def aws_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "sandbox.aws", "--port", str(port)),
-            *("--log", str(log), "--inbox", str(log.with_name("inbox"))),
+            *("--log", str(log), "--inbox", str(aws_inbox)),
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,

@@ -97,12 +97,14 @@ class MetricAlarm(Resource):
         if not alarms:
             return None
         (alarm,) = alarms
+        return {"arn": alarm["AlarmArn"], **self.inputs_from(alarm), **_tags(aws, alarm["AlarmArn"])}
+
+    def inputs_from(self, api: Values) -> Values:
+        """The inputs that make this alarm of the API."""
         return {
-            "arn": alarm["AlarmArn"],
-            **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
-            "dimensions": _dimensions_from(alarm),
-            "metricQueries": [_query_from(one) for one in alarm.get("Metrics", [])],
-            **_tags(aws, alarm["AlarmArn"]),
+            **{key: api.get(argument) for key, argument in self.argument_of.items()},
+            "dimensions": _dimensions_from(api),
+            "metricQueries": [_query_from(one) for one in api.get("Metrics", [])],
         }
 
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
@@ -171,13 +173,19 @@ class CompositeAlarm(Resource):
         if not alarms:
             return None
         (alarm,) = alarms
-        suppressor = {key: alarm.get(argument) for key, argument in self.suppressor.items()}
         return {
-            "actionsSuppressor": suppressor if suppressor["alarm"] else None,
             "arn": alarm["AlarmArn"],
             "region": aws.region,
-            **{key: alarm.get(argument) for key, argument in self.argument_of.items()},
+            **self.inputs_from(alarm),
             **_tags(aws, alarm["AlarmArn"]),
+        }
+
+    def inputs_from(self, api: Values) -> Values:
+        """The inputs that make this alarm of the API."""
+        suppressor = {key: api.get(argument) for key, argument in self.suppressor.items()}
+        return {
+            "actionsSuppressor": suppressor if suppressor["alarm"] else None,
+            **{key: api.get(argument) for key, argument in self.argument_of.items()},
         }
 
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
