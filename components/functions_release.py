@@ -31,6 +31,7 @@ from components.function_source import FUNCTIONS, LOCK_CHANGES, Release, SourceE
 RELEASE_SETTING = "PF_RELEASE"
 DEFAULT_API_URL = "https://api.supabase.com"
 API_SECONDS = 20
+BUNDLED_AT_ONCE = 4  # each takes Supabase's side seconds
 CLI_SECONDS = 180  # bundling on Supabase's side takes its time
 LOAD_SECONDS = 120  # the first time, it downloads the npm packages
 
@@ -241,7 +242,8 @@ def deploy(supabase: Supabase, release: Release, left: Mapping[str, Left]) -> di
     if names:
         load(release, names, supabase.environment)
         try:
-            supabase.run("functions", "deploy", *names, "--use-api")
+            jobs = min(len(names), BUNDLED_AT_ONCE)
+            supabase.run("functions", "deploy", *names, "--use-api", f"--jobs={jobs}")
         except ReleaseError as error:
             raise ReleaseError(f"{error}\n{_left_behind(supabase, names, before)}") from error
     after = supabase.functions() if names else before

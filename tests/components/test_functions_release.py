@@ -129,7 +129,18 @@ def test_a_first_deployment_loads_then_switches_all_functions_in_one_call(world:
     left = world.run("deploy")
     assert world.calls() == [
         ["deno", "install", "--quiet", "--frozen", "--entrypoint", "one/index.ts", "two/index.ts"],
-        ["supabase", "functions", "deploy", "one", "two", "--use-api", f"--remote={REF}", "--yes", "--debug"],
+        [
+            "supabase",
+            "functions",
+            "deploy",
+            "one",
+            "two",
+            "--use-api",
+            "--jobs=2",
+            f"--remote={REF}",
+            "--yes",
+            "--debug",
+        ],
     ]
     release = read_release(world.folder)
     assert left == {
