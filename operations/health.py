@@ -4,7 +4,6 @@ A part is `down` when its users get no service, `degraded` when it serves but is
 asked. The stack is as bad as its worst part.
 """
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from checks import endpoints
 from checks.endpoints import Fault, Found, PurposeCheck
 from checks.fetch import UnreachableError
+from checks.together import together
 from components.function_source import function_names
 from components.naming import DATA_CLASSES, DataClass
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
@@ -275,36 +275,18 @@ def _service(service: ServiceHealth | None, words: str) -> Answer:
 
 
 def ask_all(probes: Sequence[Probe], seconds: float) -> list[Result]:
-    """Every probe in a thread of its own. A thread that hangs is left behind: it never holds the answer up."""
-    start = time.monotonic()
-    answers: queue.SimpleQueue[tuple[int, Sequence[Answer] | None, float]] = queue.SimpleQueue()
-
-    def ask(number: int, probe: Probe) -> None:
-        begun = time.monotonic()
-        found: Sequence[Answer] | None = None
-        try:
-            found = probe.ask()
-        finally:  # what raises is a bug: threading.excepthook logs it
-            answers.put((number, found, time.monotonic() - begun))
-
-    for number, probe in enumerate(probes):
-        threading.Thread(target=ask, args=(number, probe), daemon=True, name=probe.parts[0]).start()
-    results: dict[int, list[Result]] = {}
-    while len(results) < len(probes):
-        try:
-            number, found, took = answers.get(timeout=max(0.0, start + seconds - time.monotonic()))
-        except queue.Empty:
-            break
-        probe = probes[number]
-        broken = Answer(status=Status.DEGRADED, detail="the check itself failed; the log of pf says how")
-        results[number] = [
-            Result(name=part, answer=answer, seconds=took if probe.timed else None)
-            for part, answer in zip(probe.parts, found or [broken] * len(probe.parts), strict=True)
-        ]
-    for number, probe in enumerate(probes):
-        silent = Answer(status=probe.when_silent, detail=f"no answer after {seconds:.1f} s")
-        results.setdefault(number, [Result(name=part, answer=silent, seconds=None) for part in probe.parts])
-    return [result for number in range(len(probes)) for result in results[number]]
+    """One result a part."""
+    broken = Answer(status=Status.DEGRADED, detail="the check itself failed; the log of pf says how")
+    results: list[Result] = []
+    for probe, answered in zip(probes, together([probe.ask for probe in probes], seconds), strict=True):
+        if answered is None:
+            silent = Answer(status=probe.when_silent, detail=f"no answer after {seconds:.1f} s")
+            results += [Result(name=part, answer=silent, seconds=None) for part in probe.parts]
+            continue
+        found = answered.answer or [broken] * len(probe.parts)
+        took = answered.seconds if probe.timed else None
+        results += [Result(name=part, answer=one, seconds=took) for part, one in zip(probe.parts, found, strict=True)]
+    return results
 
 
 def judged(results: Sequence[Result], expected_release: str = "") -> list[Result]:

@@ -51,7 +51,7 @@ MODULES = (
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN = (
-    *("checks", "components", "gate", "operations", "policies", "releases", "reports"),
+    *("checks", "components", "gate", "operations", "policies", "probe", "releases", "reports"),
     *("sandbox", "terminal", "toolchain"),
 )
 
