@@ -325,22 +325,24 @@ def recover(stack: StackOption = None) -> None:
 
     Finishes what a killed update has left open, which `pf deploy` does by itself. Then takes over what the next
     deployment would make and what stands already under its name and with this stack's tags: a provider that died left
-    it, or the state was lost.
+    it, or the state was lost. A key that an update adopted before it was denied goes out of the state; AWS keeps it.
 
     Example: pf recover --stack production
     """
     with _verb():
         from operations.preflight import NEEDS
+        from operations.recover import let_go, take_over
         from operations.recover import recover as bring_together
-        from operations.recover import take_over
 
         loaded = _load(stack, NEEDS)
-        opened, taken = bring_together(loaded), take_over(loaded)
-        _say(
-            f"{opened} open operations recovered, {taken} resources taken over; go on: ./pf deploy{loaded.command}"
-            if opened or taken
-            else "nothing was left"
-        )
+        opened, dropped, taken = bring_together(loaded), let_go(loaded), take_over(loaded)
+        done = {
+            "open operations recovered": opened,
+            "keys let go": dropped,
+            "resources taken over": taken,
+        }
+        said = ", ".join(f"{count} {what}" for what, count in done.items() if count)
+        _say(f"{said}; go on: ./pf deploy{loaded.command}" if said else "nothing was left")
 
 
 @app.command(short_help="Free the stack of a lock that a dead process left.", epilog=EXIT_CODES)

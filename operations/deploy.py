@@ -22,7 +22,7 @@ from operations.engine import Engine, EngineError
 from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.journal import WATCHING, Journal
-from operations.key_guard import refuse_stray_keys
+from operations.key_guard import refuse_adopted_only, refuse_stray_keys
 from operations.measure import measure
 from operations.output import say
 from operations.preflight import Preflight, preflight
@@ -151,6 +151,7 @@ class _Deployment:
             unwell = pool.submit(health, self.stack) if live else None
             found = preflight(self.stack, self.engine)
             refuse_stray_keys(self.stack, found.state)
+            refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
         self.journal.version_before = live.number if live else None
         if unwell is None:
             return found, Before(live=live)

@@ -23,6 +23,7 @@ from operations.engine import Engine
 from operations.environment import ROOT, load
 from operations.errors import ExitCode, OperationError
 from operations.journal import WATCHING, read_mark
+from operations.key_guard import refuse_adopted_only
 from operations.locks import locks
 from operations.preflight import NEEDS, account, project, tools
 from operations.releases import NoTargetError, ReleaseStore, at_hand, reading
@@ -216,10 +217,11 @@ class _Look:
         return _bad("operation", said, f"./pf unlock{self.option}")
 
     def _pending(self) -> Finding:
-        found = read_state(Engine(self.stack)).pending_operations
-        if not found:
+        state = read_state(Engine(self.stack))
+        refuse_adopted_only(self.stack, state)
+        if not state.pending_operations:
             return _good("left open", "no update was interrupted")
-        named = ", ".join(f"{one.type} {one.resource.name}" for one in found)
+        named = ", ".join(f"{one.type} {one.resource.name}" for one in state.pending_operations)
         return _bad("left open", f"an update was interrupted: {named}", f"./pf recover{self.option}")
 
     def _latest(self) -> Version | None:

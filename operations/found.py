@@ -14,6 +14,7 @@ from operations.state import Recorded
 
 GONE = frozenset({"NotFoundException", "NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException"})
 KEY = "aws:kms/key:Key"
+ALIAS = "aws:kms/alias:Alias"
 
 Tags = Mapping[str, str]
 # `known`: the ids that the state has, or that were found before.
@@ -137,7 +138,7 @@ def _carries(inputs: Mapping[str, Any], tags: Iterable[Mapping[str, Any]]) -> bo
 
 FINDERS: Mapping[str, Finder] = {
     KEY: _key,
-    "aws:kms/alias:Alias": _alias,
+    ALIAS: _alias,
     "aws:iam/role:Role": _role,
     "aws:iam/user:User": _user,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,

@@ -1,16 +1,23 @@
-"""Two ways in which a key could be made a second time, closed before the engine is asked.
+"""What the state says of keys, held against AWS and what was applied before the engine is asked.
 
 A state that lacks a key that is there would make a new one beside it. A refresh drops a key whose deletion is scheduled
 (the AWS provider reads it as gone), and the next update would make another and move the alias, while there is still
 time to keep the first. Either loses what the key encrypted.
+
+A key that an update adopted and was then denied is protected, and stands in the way of every other update.
 """
 
+from collections import Counter
+from collections.abc import Collection
+
 from components.naming import DATA_CLASSES
+from gate.surface import stable_urn
 from operations.aws import Aws, AwsError, code_of, explained
 from operations.errors import ExitCode, OperationError
-from operations.found import KEY, is_to_be_deleted, tagged_keys
+from operations.found import ALIAS, KEY, is_to_be_deleted, tagged_keys
+from operations.gate import gate_of, judged
 from operations.stack import Stack
-from operations.state import State
+from operations.state import Recorded, State
 
 
 def refuse_stray_keys(stack: Stack, state: State) -> None:
@@ -56,6 +63,39 @@ def refuse_keys_to_be_deleted(stack: Stack, state: State) -> None:
             raise explained(error, stack, f"asking for the key {resource.name}") from error
         if going:
             raise _to_be_deleted(stack, resource.id, f"./pf deploy{stack.command}")
+
+
+def adopted_only(stack: Stack, state: State, wanted: Collection[str] = ()) -> list[Recorded]:
+    """Keys that an update adopted, and that none was ever applied with: the engine imports before the gate is asked.
+
+    An adopted key is named by its id. Not among them: what the settings name (`wanted`, ids), and the one key of the
+    state that an alias of it points to.
+
+    Raises: OperationError.
+    """
+    keys = [one for one in state.resources if one.type == KEY]
+    adopted = [one for one in keys if one.id and one.name.endswith(f"-{one.id}") and one.id not in wanted]
+    if not adopted:
+        return []
+    with judged():
+        records = gate_of(stack).records
+        live = records.live()
+        applied = records.surface(live.surface).resources if live else {}
+    aliased = {str(one.outputs.get("targetKeyId")) for one in state.resources if one.type == ALIAS}
+    count = Counter(one.id for one in keys)
+    return [
+        one for one in adopted if stable_urn(one.urn) not in applied and (one.id not in aliased or count[one.id] > 1)
+    ]
+
+
+def refuse_adopted_only(stack: Stack, state: State, wanted: Collection[str] = ()) -> None:
+    """Raises: OperationError where there are any; see `adopted_only`."""
+    if found := adopted_only(stack, state, wanted):
+        raise OperationError(
+            f"the state of {stack.name} has keys that no update was ever applied with: "
+            f"{', '.join(one.name for one in found)}. One adopted them, and was denied or broke off",
+            f"Take them out of the state (AWS keeps them as they are): ./pf recover{stack.command}",
+        )
 
 
 def _to_be_deleted(stack: Stack, key: str, then: str) -> OperationError:

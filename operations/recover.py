@@ -19,7 +19,7 @@ from operations.engine import Engine
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
 from operations.errors import ExitCode, OperationError
 from operations.found import find_all
-from operations.key_guard import refuse_keys_to_be_deleted
+from operations.key_guard import adopted_only, refuse_keys_to_be_deleted
 from operations.output import say
 from operations.processes import Process, running, signal_to
 from operations.stack import Stack
@@ -46,6 +46,19 @@ def recover(stack: Stack, engine: Engine | None = None, state: State | None = No
     refuse_keys_to_be_deleted(stack, state)
     engine.change("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs")
     return count
+
+
+def let_go(stack: Stack) -> int:
+    """Take keys out of the state that an update adopted and none was applied with; returns how many.
+
+    In AWS they stay as they are. The engine's own protection is no obstacle to that, and none is lifted.
+    """
+    engine = Engine(stack)
+    found = adopted_only(stack, read_state(engine), stack.settings.existing_key_ids.model_dump().values())
+    if found:
+        say(f"taking out of the state what was adopted and never applied: {', '.join(one.name for one in found)}")
+        engine.change("state", "delete", *(one.urn for one in found), "--force", "--yes")
+    return len(found)
 
 
 def take_over(stack: Stack) -> int:

@@ -23,6 +23,7 @@ from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status
 from operations.incident import open_incident, status
 from operations.journal import Journal
+from operations.key_guard import refuse_adopted_only
 from operations.output import say
 from operations.preflight import account, project
 from operations.recover import recover
@@ -165,12 +166,13 @@ def _require_incident(stack: Stack, wish: Wish) -> None:
     say(f"incident {opened.id} opened for an hour by {opened.opened_by}")
 
 
-def _refuse_impossible(plan: Return, state: State) -> None:
+def _refuse_impossible(plan: Return, engine: Engine, state: State) -> None:
     """Raises: OperationError where keys or the database have gone on without the release."""
     kept = kept_of({one.urn: one.type for one in state.resources})
     with reading():
         problem = lost(plan.store, plan.target, kept) or outgrown(plan.store, plan.target, plan.present)
     if problem:
+        refuse_adopted_only(plan.stack, read_state(engine))
         raise OperationError(
             f"version {plan.target.number} can't come back: {problem}",
             f"Nothing was changed. Choose a newer version: ./pf history{plan.stack.command}",
@@ -186,7 +188,7 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     with journal.step("checking"):
         state = _looked(stack, engine)
         _refuse_another_live(plan)
-        _refuse_impossible(plan, state)
+        _refuse_impossible(plan, engine, state)
     with journal.step("updating"):
         arguments = functions_to_bring_back(stack, read_state(engine))
         with _leaving(plan, stack, journal):

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from releases.source import archive, digest_of, unpack
 from tests.e2e.checkout import Checkout
 
 pytestmark = pytest.mark.rows("K6", "K8", "E2", "D5", "D6")
@@ -48,6 +50,19 @@ def writes(checkout: Checkout) -> list[tuple[str, str]]:
     """To the Management API; calls of the functions change nothing."""
     sent = checkout.supabase_requests()
     return [(method, path) for method, path in sent if method != "GET" and "/functions/v1/" not in path]
+
+
+def forge(checkout: Checkout, version: Path, folder: Path, config: dict[str, Any]) -> None:
+    """The version's release with other settings, as the store would have it."""
+    content = json.loads(version.read_text())
+    sources = store(checkout) / "sources"
+    unpack((sources / f"{content['source']}.tar.gz").read_bytes(), content["source"], folder)
+    file = folder / "Pulumi.sandbox.yaml"
+    settings = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(settings | {"config": settings["config"] | config}))
+    packed = archive(folder, "sandbox")
+    (sources / f"{digest_of(packed)}.tar.gz").write_bytes(packed)
+    version.write_text(json.dumps(content | {"source": digest_of(packed)}))
 
 
 @pytest.mark.rows("D2", "D3", "C3", "E3")
@@ -177,6 +192,38 @@ def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout:
     said = report(checkout)
     assert said["verified"]
     assert [one["row"] for one in said["benchmarks"]] == ["P5"]
+
+
+@pytest.mark.rows("K7", "T4")
+def test_a_key_that_a_denied_rollback_adopted_goes_out_of_the_state_by_one_command(
+    checkout: Checkout, handler: Path, tmp_path: Path
+) -> None:
+    """A forged release names a key of another; the engine imports it before the gate is asked."""
+    checkout.pf("deploy")
+    file = store(checkout) / f"versions/{live(checkout)}.json"
+    answering(handler, "K")
+    checkout.pf("deploy")
+    foreign = checkout.aws("kms").create_key(Description="another's")["KeyMetadata"]["KeyId"]
+    before, key = file.read_bytes(), str(checkout.state / "sandbox/people/incident-commander")
+    forge(checkout, file, tmp_path, {"parker-flight:existingKeyIds": {"payment": foreign}})
+    try:
+        denied = checkout.pf(
+            *("rollback", "--version", file.stem, "--emergency", "--reason", "x", "--key", key), check=False
+        )
+    finally:
+        file.write_bytes(before)
+    assert denied.returncode == 4
+    for command in (("deploy",), ("rollback", "--reason", "x")):
+        refused = checkout.pf(*command, check=False)
+        assert refused.returncode == 3
+        assert f"payment-{foreign}" in refused.stderr
+        assert refused.stderr.endswith(": ./pf recover\n")
+    checkout.pf("recover")
+    assert checkout.aws("kms").describe_key(KeyId=foreign)["KeyMetadata"]["KeyState"] == "Enabled"
+    opened = json.loads(checkout.pf("incident", "status", "--json").stdout)[0]["id"]
+    checkout.pf("incident", "close", opened, "--reason", "a test")
+    checkout.pf("rollback", "--version", file.stem, "--reason", "nothing stands in its way")
+    assert note_of(checkout) == ""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from operations.engine import Engine
 from operations.errors import OperationError
-from operations.recover import import_file, recover, take_over
+from operations.recover import import_file, let_go, recover, take_over
 from operations.stack import Stack
 from operations.state import Pending, Recorded, State, read_state
 
@@ -158,12 +158,25 @@ def test_a_preview_that_fails_takes_nothing_over(
     assert "import" not in calls.read_text()
 
 
+def test_what_was_adopted_and_never_applied_goes_out_of_the_state_and_out_of_nothing_else(
+    stack: Stack, tool: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    (stack.root / "Pulumi.yaml").write_text("name: parker-flight\n")
+    key = "70976941-f6b2-4cd8-bf9e-c451707283d6"
+    own, adopted = pending("aws:kms/key:Key", "pii-1"), pending("aws:kms/key:Key", f"pii-{key}")
+    resources = [own.model_dump() | {"id": "1234"}, adopted.model_dump() | {"id": key}]
+    calls = recording_engine(tool, tmp_path, {"resources": resources})
+    assert let_go(stack) == 1
+    (said,) = [line for line in calls.read_text().splitlines() if not line.startswith("stack export")]
+    assert said.startswith(f"state delete {adopted.urn} --force --yes --stack sandbox")
+
+
 def test_a_stack_with_nothing_open_is_left_alone(
     stack: Stack, tool: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     calls = recording_engine(tool, tmp_path, {"resources": []})
-    assert recover(stack) == 0
-    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["stack"]
+    assert (recover(stack), let_go(stack)) == (0, 0)
+    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["stack", "stack"]
 
 
 def test_a_stack_that_is_not_there_has_nothing_open(stack: Stack, tool: Callable[[str, str], Path]) -> None:

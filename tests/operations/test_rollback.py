@@ -27,6 +27,8 @@ from operations.journal import Journal
 from operations.releases import ReleaseStore
 from operations.rollback import ATTEMPTS, Return, Wish, roll_back, undo
 from operations.stack import Stack
+from operations.state import Recorded
+from operations.state import State as Exported
 from releases.versions import OPERATION, Operation, Version, Versions
 from reports.models import Kind, OperationReport, Result
 
@@ -158,8 +160,9 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     world = World(stack=stack, store=store, first=first, second=second)
     for name in ("update", "state_of", "recover", "settle"):
         monkeypatch.setattr(rollback, name, getattr(world, name))
-    for name in ("account", "project", "read_state"):
+    for name in ("account", "project"):
         monkeypatch.setattr(rollback, name, answering(None))
+    monkeypatch.setattr(rollback, "read_state", answering(Exported()))
     monkeypatch.setattr(rollback, "outgrown", answering(""))  # test_way_back.py has it
     monkeypatch.setattr(rollback, "functions_to_bring_back", answering(["--replace", "urn:functions"]))
     monkeypatch.setattr(rollback, "hand_over", answering(0.0))
@@ -243,6 +246,19 @@ def test_a_version_that_would_take_a_key_away_is_refused(kind: str, world: World
     world.state = State(resources=(PII, PII_ALIAS, resource(kind, "payment")))
     error = refused(world, "version 1 can't come back: it is older than the key or alias payment")
     assert error.code is ExitCode.REFUSED
+
+
+def test_a_key_that_was_adopted_and_never_applied_is_named_with_what_takes_it_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = "70976941-f6b2-4cd8-bf9e-c451707283d6"
+    adopted = resource(KEY, f"payment-{identity}")
+    world.state = State(resources=(PII, PII_ALIAS, adopted))
+    monkeypatch.setattr(
+        rollback, "read_state", answering(Exported(resources=[Recorded(urn=adopted.urn, type=KEY, id=identity)]))
+    )
+    error = refused(world, f"no update was ever applied with: payment-{identity}")
+    assert error.cure.endswith(": ./pf recover")
 
 
 def test_anything_else_may_go(world: World) -> None:
