@@ -11,6 +11,7 @@ from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -63,6 +64,10 @@ class Aws:
     @property
     def kms(self) -> "KMSClient":
         return self._client("kms")
+
+    @property
+    def cloudwatch(self) -> "CloudWatchClient":
+        return self._client("cloudwatch")
 
     @property
     def iam(self) -> "IAMClient":

@@ -675,6 +675,51 @@ def incident_status(stack: StackOption = None, as_json: JsonOption = False) -> N
             show_incidents(found)
 
 
+monitoring = typer.Typer(
+    help="Alarms, what they measure, and who hears of them.",
+    short_help="Would it tell, and what does it say?",
+    **_PLAIN,
+)
+app.add_typer(monitoring, name="monitoring")
+
+
+@monitoring.command("check", epilog=EXIT_CODES)
+def monitoring_check(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Would anybody hear of a failure? Changes nothing.
+
+    Alarms, topics and the probe stand as they were deployed, each topic has readers that confirmed, and each metric
+    that an alarm reads had data in the last minutes. Down: something is gone. Degraded: something is silent.
+
+    Example: pf monitoring check --stack production --json
+    """
+    with _verb():
+        from operations.monitoring import NEEDS, check
+
+        report = check(_load(stack, NEEDS))
+        if as_json:
+            print(report.model_dump_json(indent=2))
+        else:
+            from operations.output import show_health
+
+            show_health(report)
+        _end(report.status.code)
+
+
+@monitoring.command("alarms", epilog=SHOWN)
+def monitoring_alarms(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """List the alarms as CloudWatch has them; those that ring stand first, with what to do."""
+    with _verb():
+        from operations.monitoring import alarms
+
+        found = alarms(_load(stack, ("AWS",)))
+        if as_json:
+            print(found.model_dump_json(indent=2))
+        else:
+            from operations.output import show_alarms
+
+            show_alarms(found)
+
+
 signers = typer.Typer(help="Who may approve.", **_PLAIN)
 app.add_typer(signers, name="signers")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gate.words import Difference
     from operations.approvals import Approvals
     from operations.incident import IncidentState
+    from operations.monitoring import AlarmList
 
 COLOURS = {Status.HEALTHY: "green", Status.DEGRADED: "yellow", Status.DOWN: "bold red"}
 
@@ -59,6 +60,21 @@ def show_approvals(found: "Approvals") -> None:
         show(Text(f"missing: {missing.role} ({' or '.join(missing.people) or 'nobody may give it'})"))
     if found.missing:
         say(f"Give one: {found.approve_command}")
+
+
+def show_alarms(found: "AlarmList") -> None:
+    colours = {"ALARM": "bold red", "INSUFFICIENT_DATA": "yellow", "OK": "green"}
+    rows = [
+        (
+            one.name,
+            Text(one.state.lower().replace("_", " "), colours[one.state]),
+            f"{one.since:%Y-%m-%d %H:%M:%S}",
+            one.description,
+        )
+        for one in found.alarms
+    ]
+    show(table(("alarm", "state", "since", "what it says"), rows) if rows else "no alarm is deployed")
+    show(f"{found.stack}: {len(found.ringing)} of {len(found.alarms)} alarms ring")
 
 
 def show_incidents(found: "Sequence[IncidentState]") -> None:

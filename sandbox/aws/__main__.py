@@ -24,8 +24,9 @@ def mended_app(service: Any) -> Any:
             from moto.cloudwatch.responses import CloudWatchResponse
 
             from sandbox.aws.alarms import evaluate_alarms
-            from sandbox.aws.cloudwatch import serve_composite_alarms
+            from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
 
+            order_dimensions()
             serve_composite_alarms(CloudWatchResponse)
             evaluate_alarms(CloudWatchResponse)
         case "awslambda":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,19 @@ def test_an_alarm_that_cloudwatch_would_refuse_is_refused(cloudwatch: Any, chang
     with pytest.raises(ClientError, match=said):
         cloudwatch.put_metric_alarm(**{**ALARM, **changes})
     assert not cloudwatch.describe_alarms(AlarmNames=["down"])["MetricAlarms"]
+
+
+@pytest.mark.rows("O2")
+def test_data_is_found_whatever_the_order_of_its_dimensions(client: Any) -> None:
+    cloudwatch, now = client("cloudwatch"), datetime.now(UTC)
+    dimensions = [{"Name": "Environment", "Value": "sandbox"}, {"Name": "Endpoint", "Value": "rest"}]
+    datum = {"MetricName": "Ordered", "Dimensions": dimensions, "Value": 1.0}
+    cloudwatch.put_metric_data(Namespace="Test/Alarms", MetricData=[datum])
+    for asked in (dimensions, dimensions[::-1]):
+        metric = {"Namespace": "Test/Alarms", "MetricName": "Ordered", "Dimensions": asked}
+        (found,) = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "SampleCount"}}],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+        )["MetricDataResults"]
+        assert sum(found["Values"]) == 1

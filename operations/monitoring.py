@@ -1,0 +1,220 @@
+"""Whether monitoring would tell: everything stands as it was deployed, data arrives, and somebody hears (O2, K2).
+
+An alarm on a metric that nobody publishes, or a topic whose reader never confirmed, looks well until it is needed.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from operations.aws import Aws, AwsError, explained
+from operations.drift import moved, short
+from operations.engine import Engine
+from operations.environment import RUNS_THE_ENGINE
+from operations.errors import OperationError
+from operations.health import Check, HealthReport, Status, worst
+from operations.stack import Stack
+from operations.state import Recorded, State, read_state
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+
+NEEDS = ("AWS", *RUNS_THE_ENGINE)
+METRIC_ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+COMPOSITE_ALARM = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+TOPIC = "aws:sns/topic:Topic"
+ALARMS = (METRIC_ALARM, COMPOSITE_ALARM)
+# What tells, and what measures, by the part's name in the report.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "alarms": ALARMS,
+    "topics": (TOPIC, "aws:sns/topicPolicy:TopicPolicy", "aws:sns/topicSubscription:TopicSubscription"),
+    "probe": (
+        "aws:lambda/function:Function",
+        "aws:lambda/permission:Permission",
+        "aws:cloudwatch/eventRule:EventRule",
+        "aws:cloudwatch/eventTarget:EventTarget",
+    ),
+}
+RECENT = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)  # that isn't over yet counts
+MOST_QUERIES = 500  # in one call of GetMetricData
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Series:
+    """A metric that an alarm reads."""
+
+    namespace: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        of = ", ".join(value for name, value in self.dimensions if name != "Environment")
+        return f"{self.namespace} {self.metric}{of and f' of {of}'}"
+
+    @classmethod
+    def of(cls, metric: Mapping[str, Any]) -> "Series":
+        dimensions: Mapping[str, str] = metric.get("dimensions") or {}
+        return cls(
+            namespace=metric["namespace"], metric=metric["metricName"], dimensions=tuple(sorted(dimensions.items()))
+        )
+
+
+def check(stack: Stack) -> HealthReport:
+    """Ask the engine, CloudWatch and SNS. Changes nothing.
+
+    Raises: OperationError where nothing is deployed, or AWS or the engine can't be asked.
+    """
+    start, now = time.monotonic(), datetime.now(UTC)
+    engine = Engine(stack)
+    state = read_state(engine)
+    if not any(one.type in ALARMS for one in state.resources):
+        raise OperationError(f"no alarm is deployed in {stack.name}", f"./pf deploy{stack.command}")
+    try:
+        aws = Aws(stack)
+        checks = [*_standing(stack, state, moved(engine)), *_readers(aws, state), *_data(aws, state, now)]
+    except AwsError as error:
+        raise explained(error, stack, "asking for the monitoring") from error
+    return HealthReport(
+        stack=stack.name,
+        environment=stack.settings.environment,
+        status=worst(one.status for one in checks),
+        checked_at=now,
+        seconds=round(time.monotonic() - start, 3),
+        checks=checks,
+    )
+
+
+class AlarmState(BaseModel):
+    """An alarm as CloudWatch has it now."""
+
+    name: str
+    state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+    since: datetime
+    description: str
+    reason: str
+
+
+class AlarmList(BaseModel):
+    """`pf monitoring alarms --json`; what rings stands first. Fields are only ever added within a schema version."""
+
+    schema_version: Literal[1] = 1
+    stack: str
+    alarms: list[AlarmState]
+
+    @property
+    def ringing(self) -> list[AlarmState]:
+        return [one for one in self.alarms if one.state == "ALARM"]
+
+
+def alarms(stack: Stack) -> AlarmList:
+    """Raises: OperationError where CloudWatch can't be asked."""
+    prefix = stack.settings.site.alarm("")
+    try:
+        pages = Aws(stack).cloudwatch.get_paginator("describe_alarms")
+        asked = pages.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        found = [one for page in asked for one in (*page["MetricAlarms"], *page["CompositeAlarms"])]
+    except AwsError as error:
+        raise explained(error, stack, "asking for the alarms") from error
+    listed = [
+        AlarmState.model_validate(
+            {
+                "name": one.get("AlarmName", "").removeprefix(prefix),
+                "state": one.get("StateValue"),
+                "since": one.get("StateUpdatedTimestamp"),
+                "description": one.get("AlarmDescription", ""),
+                "reason": one.get("StateReason", ""),
+            }
+        )
+        for one in found
+    ]
+    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
+    return AlarmList(stack=stack.name, alarms=sorted(listed, key=lambda one: (order.index(one.state), one.name)))
+
+
+def _standing(stack: Stack, state: State, changed: Sequence[str]) -> list[Check]:
+    found: list[Check] = []
+    for part, types in PARTS.items():
+        there = [one for one in state.resources if one.type in types]
+        wrong = [short(one.urn) for one in there if one.urn in changed]
+        if wrong:
+            detail = f"gone or changed by hand: {', '.join(wrong)}: ./pf deploy{stack.command}"
+            found.append(Check(name=part, status=Status.DOWN, detail=detail))
+        elif there:
+            detail = f"all {len(there)} stand as they were deployed"
+            found.append(Check(name=part, status=Status.HEALTHY, detail=detail))
+    return found
+
+
+def _readers(aws: Aws, state: State) -> list[Check]:
+    found: list[Check] = []
+    for topic in (one for one in state.resources if one.type == TOPIC):
+        pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic.outputs["arn"])
+        ways = [one for page in pages for one in page["Subscriptions"]]
+        waiting = [one.get("Endpoint", "") for one in ways if not one.get("SubscriptionArn", "").startswith("arn:")]
+        name = str(topic.inputs["name"])
+        if not ways:
+            detail = "nobody is subscribed: name somebody in parker-flight:escalation"
+            found.append(Check(name=name, status=Status.DOWN, detail=detail))
+        elif waiting:
+            nobody = len(waiting) == len(ways)
+            detail = f"not confirmed by {', '.join(waiting)}: each has a mail from AWS with a link"
+            found.append(Check(name=name, status=Status.DOWN if nobody else Status.DEGRADED, detail=detail))
+        else:
+            reached = ", ".join(f"{one.get('Protocol')} {one.get('Endpoint')}" for one in ways)
+            found.append(Check(name=name, status=Status.HEALTHY, detail=f"reaches {reached}"))
+    return found
+
+
+def _data(aws: Aws, state: State, now: datetime) -> list[Check]:
+    read = sorted(set(_series(one for one in state.resources if one.type == METRIC_ALARM)))
+    silent = _silent(aws, read, now)
+    minutes = int(RECENT.total_seconds() // 60)
+    if not silent:
+        detail = f"all {len(read)} metrics that alarms read had data in the last {minutes} minutes"
+        return [Check(name="metrics", status=Status.HEALTHY, detail=detail)]
+    return [
+        Check(name=f"metric {one}", status=Status.DEGRADED, detail=f"no data in the last {minutes} minutes")
+        for one in silent
+    ]
+
+
+def _series(alarms: Iterable[Recorded]) -> Iterable[Series]:
+    for alarm in alarms:
+        queries: Sequence[Mapping[str, Any]] = alarm.inputs.get("metricQueries") or ()
+        yield from (Series.of(query["metric"]) for query in queries if query.get("metric"))
+        if alarm.inputs.get("metricName"):
+            yield Series.of(alarm.inputs)
+
+
+def _silent(aws: Aws, read: Sequence[Series], now: datetime) -> list[Series]:
+    silent: list[Series] = []
+    for first in range(0, len(read), MOST_QUERIES):
+        part = {f"m{number}": one for number, one in enumerate(read[first : first + MOST_QUERIES])}
+        answer = aws.cloudwatch.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=[_query(name, one) for name, one in part.items()],
+            StartTime=now - RECENT,
+            EndTime=now + MINUTE,
+        )
+        heard = {one.get("Id") for page in answer for one in page["MetricDataResults"] if one.get("Values")}
+        silent += [one for name, one in part.items() if name not in heard]
+    return silent
+
+
+def _query(name: str, series: Series) -> "MetricDataQueryTypeDef":
+    return {
+        "Id": name,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": series.namespace,
+                "MetricName": series.metric,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in series.dimensions],
+            },
+            "Period": 60,
+            "Stat": "SampleCount",
+        },
+    }

@@ -1,0 +1,120 @@
+"""Whether monitoring would tell, on moto and an engine whose answers the test gives."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.errors import OperationError
+from operations.health import Check, Status
+from operations.monitoring import RECENT, alarms, check
+from operations.stack import Stack
+
+pytestmark = pytest.mark.rows("K2", "O2")
+
+URN = "urn:pulumi:sandbox::parker-flight::"
+METRIC: dict[str, Any] = {
+    "namespace": "ParkerFlight/Probe",
+    "metricName": "Available",
+    "dimensions": {"Environment": "sandbox", "Endpoint": "rest"},
+}
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+Tool = Callable[[str, str], Path]
+
+
+@dataclass
+class World:
+    stack: Stack
+    client: Callable[[str], Any]
+    tool: Tool
+    resources: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def add(self, kind: str, name: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> None:
+        self.resources.append(
+            {"urn": f"{URN}{kind}::{name}", "type": kind, "custom": True, "inputs": inputs, "outputs": outputs or {}}
+        )
+
+    def checks(self, changed: Sequence[str] = ()) -> dict[str, Check]:
+        """What `check` says, where the engine finds that these URNs moved."""
+        state = json.dumps({"deployment": {"resources": self.resources}})
+        compared = json.dumps({"steps": [{"op": "update", "urn": urn} for urn in changed]})
+        self.tool("pulumi", f"case $1 in stack) cat <<'END'\n{state}\nEND\n;; *) echo '{compared}' ;; esac")
+        return {one.name: one for one in check(self.stack).checks}
+
+    def publish(self, at: datetime | None = None) -> None:
+        dimensions = [{"Name": name, "Value": value} for name, value in sorted(METRIC["dimensions"].items())]
+        datum = {
+            "MetricName": "Available",
+            "Dimensions": dimensions,
+            "Value": 1.0,
+            "Timestamp": at or datetime.now(UTC),
+        }
+        self.client("cloudwatch").put_metric_data(Namespace="ParkerFlight/Probe", MetricData=[datum])
+
+
+@pytest.fixture
+def world(stack: Stack, client: Callable[[str], Any], tool: Tool) -> World:
+    made = World(stack, client, tool)
+    made.add(ALARM, "rest-down", {"metricQueries": [{"id": "available", "metric": METRIC}]})
+    return made
+
+
+def test_all_is_well_where_everything_stands_and_data_comes(world: World) -> None:
+    world.publish()
+    checks = world.checks()
+    assert {one.status for one in checks.values()} == {Status.HEALTHY}
+    assert checks["metrics"].detail == "all 1 metrics that alarms read had data in the last 10 minutes"
+
+
+def test_a_metric_that_nobody_publishes_is_named(world: World) -> None:
+    world.publish(datetime.now(UTC) - RECENT - timedelta(minutes=2))
+    silent = world.checks()["metric ParkerFlight/Probe Available of rest"]
+    assert (silent.status, silent.detail) == (Status.DEGRADED, "no data in the last 10 minutes")
+
+
+def test_an_alarm_that_is_gone_or_changed_is_named_with_the_cure(world: World) -> None:
+    world.publish()
+    gone = world.checks([f"{URN}{ALARM}::rest-down"])["alarms"]
+    assert gone.status is Status.DOWN
+    assert "MetricAlarm rest-down" in gone.detail
+    assert "./pf deploy" in gone.detail
+
+
+@pytest.mark.rows("R2", "X1")
+def test_a_topic_without_a_reader_is_named(world: World) -> None:
+    arn = world.client("sns").create_topic(Name="level-1")["TopicArn"]
+    world.add("aws:sns/topic:Topic", "level-1", {"name": "level-1"}, {"arn": arn})
+    assert world.checks()["level-1"].status is Status.DOWN
+    world.client("sns").subscribe(TopicArn=arn, Protocol="email", Endpoint="ada@example.com")
+    assert world.checks()["level-1"].detail == "reaches email ada@example.com"
+
+
+def test_a_stack_without_alarms_is_refused_with_the_command(world: World) -> None:
+    world.resources.clear()
+    with pytest.raises(OperationError, match="no alarm is deployed") as caught:
+        world.checks()
+    assert caught.value.cure == "./pf deploy"
+
+
+def test_what_rings_stands_first(stack: Stack, client: Callable[[str], Any]) -> None:
+    cloudwatch = client("cloudwatch")
+    for name in ("a", "b"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=f"parker-flight-sandbox-{name}",
+            AlarmDescription="What to do: docs/runbook.md#x",
+            ComparisonOperator="LessThanThreshold",
+            EvaluationPeriods=1,
+            MetricName="M",
+            Namespace="N",
+            Period=60,
+            Statistic="Sum",
+            Threshold=1,
+        )
+    cloudwatch.set_alarm_state(AlarmName="parker-flight-sandbox-b", StateValue="ALARM", StateReason="a drill")
+    found = alarms(stack)
+    assert [(one.name, one.state) for one in found.alarms] == [("b", "ALARM"), ("a", "OK")]
+    assert [one.reason for one in found.ringing] == ["a drill"]
