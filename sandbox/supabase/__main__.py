@@ -19,6 +19,8 @@ from sandbox.supabase.credentials import Credentials
 from sandbox.supabase.functions import Functions
 from sandbox.supabase.gateway import Gateway
 from sandbox.supabase.management import CALLS_A_MINUTE, Management
+from sandbox.supabase.metrics import PATH as METRICS
+from sandbox.supabase.metrics import Metrics
 from sandbox.supabase.rest import Rest
 from sandbox.supabase.store import Store
 
@@ -64,6 +66,7 @@ def application(state: Path, database: str, base_url: str, aws_endpoint: str, ca
     }
     gateway = Gateway(store, credentials, Functions(store, injected, state / "functions.log"))
     rest = Rest(database, credentials)
+    metrics = Metrics(database, credentials, disk=state)
 
     async def table(request: Request) -> Response:
         body = await request.body()
@@ -86,6 +89,7 @@ def application(state: Path, database: str, base_url: str, aws_endpoint: str, ca
             *Management(store, credentials, database, calls_a_minute).routes(),
             Route("/functions/v1/{name}", gateway.call, methods=METHODS),
             Route("/functions/v1/{name}{rest:path}", gateway.call, methods=METHODS),
+            Route(METRICS, metrics.answer, methods=["GET"]),
             Route("/rest/v1/", rest.root, methods=["GET"]),
             Route("/rest/v1/{table}", table, methods=METHODS),
         ],
