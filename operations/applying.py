@@ -13,9 +13,8 @@ from gate.state import State, read
 from gate.surface import functions_of
 from operations import access_key, drift
 from operations.drift import Deployed
-from operations.engine import Engine, EngineError
-from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG
-from operations.errors import ExitCode
+from operations.engine import Engine
+from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
 from operations.gate import gate_of, judged
 from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
@@ -58,11 +57,9 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
         gate = gate_of(engine.stack)
         gate.forget_decision()  # one from before would be taken for this update's
         try:
-            engine.change(*UP, LOG_FLAG, str(log), *arguments, started=started)
-        except EngineError as error:
-            journal.saw(log, changed=error.code is not ExitCode.REFUSED)
-            raise
-        journal.saw(log)
+            engine.change(*(*UP, LOG_FLAG, str(log), *arguments), started=started, began=lambda: read_events(log).began)
+        finally:
+            journal.saw(log)
         journal.decision = gate.decision()
 
 

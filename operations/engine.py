@@ -36,7 +36,6 @@ _PROTECTED = re.compile(
     r'resource "\S+::(\S+)"\s+(?:cannot be deleted\s+because it is|as it is currently marked for) protect'
 )
 _QUARANTINE = re.compile(r"\./pf unblock (\d+)")
-_UPDATING = "Updating ("  # the heading after the preview's
 _EXISTS = re.compile("already ?exists", re.IGNORECASE)  # AWS refuses to make it twice
 _LOCKED = "currently locked by"
 # What AWS, Supabase and the network say when it is worth trying again.
@@ -138,9 +137,15 @@ class Engine:
         )
         return done.returncode, _plain(done.stderr)
 
-    def change(self, *arguments: str, started: Callable[[int], None] | None = None) -> None:
+    def change(
+        self,
+        *arguments: str,
+        started: Callable[[int], None] | None = None,
+        began: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Run what changes the stack, its output passed on as it comes. `started` hears the engine's process number.
 
+        `began`: whether it came as far as changing something, asked where it failed.
         A lock that a dead process of this machine left is freed; any other is respected, and waited for.
 
         Raises: InterruptedEngineError, EngineError.
@@ -150,12 +155,11 @@ class Engine:
             self.free(output)
             code, output = self._stream(arguments, started=started)
         if code:
-            raise self._why(arguments[0], output)
+            raise self._why(arguments[0], output, part=began())
 
-    def _why(self, verb: str, output: str) -> EngineError:
+    def _why(self, verb: str, output: str, *, part: bool) -> EngineError:
         """The reason that has to be mended first: what is protected, no approval sets free."""
-        part = _UPDATING in output
-        left = "the preview had passed, and a part may be applied" if part else "nothing was written"
+        left = "a part of it may be applied" if part else "nothing was changed"
         ended = ExitCode.FAILED if part else ExitCode.REFUSED
         again = f"Mend the cause, then go on: {self._again(verb)}"
         if names := sorted(set(_PROTECTED.findall(output))):

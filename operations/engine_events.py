@@ -20,7 +20,8 @@ LOG_FLAG = "--event-log"
 STACK = "pulumi:pulumi:Stack"
 DEFAULT_PROVIDER = re.compile(r"::pulumi:providers:[\w-]+::default(_[\w.-]+)?$")
 # The two halves of a replacement, which has a step of its own, and what changes nothing.
-NO_STEPS = frozenset({"same", "read", "refresh", "create-replacement", "delete-replaced", "discard-replaced"})
+SAME = frozenset({"same", "read", "refresh"})
+NO_STEPS = SAME | {"create-replacement", "delete-replaced", "discard-replaced"}
 COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 API_CALLS = re.compile(rf"^{CALLS}(\d+)", re.MULTILINE)
 FAILED = "preview failed"  # said after whatever made it fail
@@ -50,6 +51,7 @@ class _Metadata(BaseModel):
 
 class _Resource(BaseModel):
     metadata: _Metadata
+    planning: bool = False
 
 
 class _Violation(BaseModel):
@@ -116,7 +118,7 @@ class Diagnostic(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
-    """One preview. Components, the stack and default providers are no resources to a person, and don't count."""
+    """One preview or update. Components, the stack and default providers are no resources, and don't count."""
 
     steps: Sequence[Step] = ()
     creates: Sequence[Recorded] = ()  # components as well
@@ -126,6 +128,7 @@ class Events:
     checked: frozenset[str] = frozenset()  # policies that looked at something
     diagnostics: Sequence[Diagnostic] = field(default=())
     api_calls: int = 0  # of the Management API, by the commands
+    began: bool = False  # an update came as far as a resource that changes; what a policy denies doesn't
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -183,6 +186,11 @@ def _events(found: Sequence[_Event]) -> Events:
             for one in (event.diagnostic for event in found)
             if one and not one.ephemeral and one.severity in ("error", "warning") and one.message.strip() != FAILED
         ],
+        began=any(
+            not one.resource.planning and _is_real(one.resource.metadata) and one.resource.metadata.op not in SAME
+            for one in found
+            if one.resource
+        ),
         api_calls=sum(
             int(count)
             for event in found

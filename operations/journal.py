@@ -188,12 +188,12 @@ class Journal:
         """`outer`: of the deployment that this rollback is a part of, and which goes on."""
         write_mark(self.store, outer)
 
-    def saw(self, log: Path, *, changed: bool = True) -> None:
-        """What the engine did, by its event log; `changed`: it came further than its preview."""
+    def saw(self, log: Path) -> None:
+        """What the engine did, by its event log."""
         events = read_events(log)
         self.errors += [one.message for one in events.errors]
         self.api_calls += events.api_calls
-        if changed:
+        if events.began:
             steps = {one.urn: ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps}
             changes = {o.name: FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions}
             self.resources += steps.values()

@@ -1,24 +1,28 @@
 """What a deployment and a rollback share, with an engine and clouds that the test directs."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gate.state import State
+from gate.store import FolderStore
 from gate.surface import Resource, Surface, entry
 from operations import applying
 from operations.applying import KEY_SECONDS, SETTLE_SECONDS, hand_over, settle, stands, update
 from operations.drift import Deployed
 from operations.engine import Engine, EngineError
+from operations.engine_events import LOG_FLAG
 from operations.errors import ExitCode
 from operations.health import Check, HealthReport, Status
+from operations.journal import Journal
 from operations.stack import Stack
 from operations.state import State as Recorded
 from releases.versions import Version
+from reports.models import Kind
 
 pytestmark = pytest.mark.rows("D2", "D6", "K8")
 
@@ -125,30 +129,43 @@ def test_a_version_stands_where_the_state_is_as_it_left_it(
 # The update and what the functions read
 
 
-class Noted:
-    """A journal of which only what an update gives it is looked at."""
-
-    def __init__(self) -> None:
-        self.changed: list[bool] = []
-        self.decision: object = None
-
-    def saw(self, _: Path, *, changed: bool = True) -> None:
-        self.changed.append(changed)
+def announced(op: str, type_: str = "aws:kms/key:Key", *, planning: bool = False) -> str:
+    """What the engine logs before it changes a resource; a policy that denies comes before that."""
+    urn = f"urn:pulumi:sandbox::parker-flight::{type_}::a"
+    metadata = {"op": op, "urn": urn, "type": type_, "new": {"custom": True}}
+    return json.dumps({"resourcePreEvent": {"metadata": metadata, "planning": planning}})
 
 
-@pytest.mark.parametrize(("code", "changed"), [(ExitCode.REFUSED, False), (ExitCode.FAILED, True)])
-def test_what_an_update_that_failed_has_done_is_noted(
-    code: ExitCode, changed: bool, stack: Stack, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("events", "began", "changed"),
+    [
+        ([], False, []),
+        ([announced("update", planning=True)], False, []),
+        ([announced("same")], False, []),
+        ([announced("create", "pulumi:pulumi:Stack")], False, []),
+        ([announced("same"), announced("update")], True, ["a"]),
+        ([announced("delete-replaced")], True, []),
+    ],
+)
+def test_what_an_update_that_failed_has_done_is_told_by_its_events(
+    events: list[str], began: bool, changed: list[str], stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise EngineError("it failed", "", code)
+    asked: list[bool] = []
+
+    def fails(_: object, *arguments: str, began: Callable[[], bool], **__: object) -> None:
+        Path(arguments[arguments.index(LOG_FLAG) + 1]).write_text("\n".join(events))
+        asked.append(began())
+        raise EngineError("it failed", "", ExitCode.FAILED)
 
     (stack.root / "Pulumi.yaml").write_text("name: parker-flight\n")
     monkeypatch.setattr(Engine, "change", fails)
-    noted: Any = Noted()
+    journal = Journal(
+        kind=Kind.DEPLOYMENT, stack="sandbox", environment="sandbox", store=FolderStore(folder=tmp_path / "store")
+    )
     with pytest.raises(EngineError):
-        update(Engine(stack), noted)
-    assert noted.changed == [changed]
+        update(Engine(stack), journal)
+    assert asked == [began]
+    assert [one.name for one in journal.resources] == changed
 
 
 @pytest.mark.parametrize(("made", "seconds"), [(False, SETTLE_SECONDS), (True, KEY_SECONDS)])

@@ -209,21 +209,19 @@ REPLACED = (
     'error: unable to replace resource "urn:a::b::c$d::payment"\n    as it is currently marked for protection. To'
 )
 DELETED = 'error: Preview failed: resource "urn:a::b::c$d::pii" cannot be deleted\n    because it is protected. To'
-UPDATING = "Updating (sandbox):"
 
 
 @pytest.mark.parametrize(
     ("said", "message", "cure", "code"),
     [
-        ((APPROVAL,), "denied this change; nothing was written", "./pf approvals", ExitCode.REFUSED),
-        ((UPDATING, APPROVAL), "denied this change; the preview had passed", "./pf approvals", ExitCode.FAILED),
+        ((APPROVAL,), "denied this change; nothing was changed", "./pf approvals", ExitCode.REFUSED),
         (
             (APPROVAL, ROTATION),
             r"denied this change \(kms-key-rotation\); nothing",
             "docs/policies.md",
             ExitCode.REFUSED,
         ),
-        ((APPROVAL, REPLACED), r"protected \(payment\); nothing was written", "Don't unprotect", ExitCode.REFUSED),
+        ((APPROVAL, REPLACED), r"protected \(payment\); nothing was changed", "Don't unprotect", ExitCode.REFUSED),
         ((DELETED, REPLACED), r"protected \(payment, pii\); nothing", "Don't unprotect", ExitCode.REFUSED),
         (("- [advisory]  security-approval",), "`pulumi up` failed", "Mend the cause", ExitCode.FAILED),
     ],
@@ -236,6 +234,24 @@ def test_the_end_names_the_reason_that_has_to_be_mended_first(
     with pytest.raises(EngineError, match=message) as caught:
         Engine(stack).change("up")
     assert cure in caught.value.cure
+    assert caught.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("began", "message", "code"),
+    [
+        (False, "denied this change; nothing was changed", ExitCode.REFUSED),
+        (True, "denied this change; a part of it may be applied", ExitCode.FAILED),
+    ],
+)
+def test_whether_a_part_may_be_applied_is_not_told_by_what_the_engine_prints(
+    stack: Stack, tool: Tool, began: bool, message: str, code: ExitCode
+) -> None:
+    """An update without a preview looks the same, and a long one scrolls past."""
+    text = "\n".join(["Updating (sandbox):", APPROVAL])
+    tool("pulumi", f"cat <<'END'\n{text}\nEND\nexit 255")
+    with pytest.raises(EngineError, match=message) as caught:
+        Engine(stack).change("up", began=lambda: began)
     assert caught.value.code is code
 
 

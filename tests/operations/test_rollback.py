@@ -66,7 +66,7 @@ def transient() -> EngineError:
 
 
 def lasting() -> EngineError:
-    return EngineError("the policy pack denied this change; nothing was written", "", ExitCode.REFUSED)
+    return EngineError("the policy pack denied this change; nothing was changed", "", ExitCode.REFUSED)
 
 
 @dataclass
