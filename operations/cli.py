@@ -6,7 +6,7 @@ import shlex
 import sys
 import tempfile
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -17,6 +17,8 @@ from operations.errors import ExitCode, OperationError
 from terminal.streams import OutputError, open_output
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from operations.stack import Stack
 
 EXIT_CODES = (
@@ -87,6 +89,18 @@ def _verb() -> Generator[None]:
         _end(ExitCode.INTERRUPTED)
 
 
+def _print(found: "BaseModel | Sequence[BaseModel]", show: Callable[[Any], None], *, as_json: bool) -> None:
+    """For machines, or for people."""
+    if not as_json:
+        show(found)
+    elif isinstance(found, Sequence):
+        import json
+
+        print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+    else:
+        print(found.model_dump_json(indent=2, ensure_ascii=True))
+
+
 def _load(name: str | None, needs: Iterable[str]) -> "Stack":
     from operations.stack import Stack, default_stack
 
@@ -123,14 +137,10 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
     with _verb():
         from operations.health import NEEDS
         from operations.health import health as ask
+        from operations.output import show_health
 
         report = ask(_load(stack, NEEDS))
-        if as_json:
-            print(report.model_dump_json(indent=2))
-        else:
-            from operations.output import show_health
-
-            show_health(report)
+        _print(report, show_health, as_json=as_json)
         _end(report.status.code)
 
 
@@ -155,19 +165,17 @@ def preview(
             raise OperationError("--json and --markdown exclude each other", code=ExitCode.USAGE)
         from operations.preview import NEEDS
         from operations.preview import preview as look
+        from operations.preview_text import show_preview
 
         report = look(_load(stack, NEEDS), quiet=as_json or as_markdown)
-        if as_json:
-            print(report.model_dump_json(indent=2, ensure_ascii=True))
-        elif as_markdown:
+        if as_markdown:
             from operations.preview_markdown import markdown
 
             print(markdown(report))
         else:
-            from operations.preview_text import show_preview
-
-            _say("")
-            show_preview(report)
+            if not as_json:
+                _say("")  # after what the engine said
+            _print(report, show_preview, as_json=as_json)
         _end(report.outcome.code)
 
 
@@ -414,15 +422,10 @@ def approvals(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """
     with _verb():
         from operations.approvals import approvals as ask
+        from operations.output import show_approvals
         from operations.preflight import NEEDS
 
-        found = ask(_load(stack, NEEDS))
-        if as_json:
-            print(found.model_dump_json(indent=2))
-        else:
-            from operations.output import show_approvals
-
-            show_approvals(found)
+        _print(ask(_load(stack, NEEDS)), show_approvals, as_json=as_json)
 
 
 @app.command(short_help="Take an approval back.", epilog=EXIT_CODES)
@@ -464,33 +467,24 @@ def report(
     with _verb():
         from operations.report import report as ask
         from operations.report import reports, write_page
+        from operations.report_text import show_report, show_reports
 
         if html and (as_json or not which):
             raise OperationError("--html goes with one report", "./pf report latest --html FILE", ExitCode.USAGE)
         loaded = _load(stack, ())
         if not which:
             listed = reports(loaded, limit)
-            if as_json:
-                import json
-
-                print(json.dumps([one.model_dump(mode="json") for one in listed], indent=2))
-            elif listed:
-                from operations.report_text import show_reports
-
-                show_reports(listed)
+            if listed or as_json:
+                _print(listed, show_reports, as_json=as_json)
             else:
                 _say(f"no report of {loaded.name} yet")
             return
         found = ask(loaded, which)
-        if as_json:
-            print(found.model_dump_json(indent=2, ensure_ascii=True))
-        elif html:
+        if html:
             write_page(found, html)
             _say(f"written: {html}")
         else:
-            from operations.report_text import show_report
-
-            show_report(found)
+            _print(found, show_report, as_json=as_json)
 
 
 diagnosis = typer.Typer(
@@ -516,15 +510,11 @@ def diagnose_rollback(stack: StackOption = None, as_json: JsonOption = False) ->
     """
     with _verb():
         from operations.diagnose import diagnose
+        from operations.diagnose_text import show_diagnosis
         from operations.stack import default_stack
 
         found = diagnose(stack or default_stack())
-        if as_json:
-            print(found.model_dump_json(indent=2, ensure_ascii=True))
-        else:
-            from operations.diagnose_text import show_diagnosis
-
-            show_diagnosis(found)
+        _print(found, show_diagnosis, as_json=as_json)
         _end(found.code)
 
 
@@ -557,18 +547,13 @@ def history_list(
         return
     with _verb():
         from operations.history import history as ask
+        from operations.history_text import show_history
         from operations.stack import default_stack
 
         name = stack or default_stack()
         found = ask(name, limit=limit)
-        if as_json:
-            import json
-
-            print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
-        elif found:
-            from operations.history_text import show_history
-
-            show_history(found)
+        if found or as_json:
+            _print(found, show_history, as_json=as_json)
         else:
             _say(f"nothing was done with {name} yet")
 
@@ -581,15 +566,10 @@ def history_show(number: NumberArgument, stack: StackOption = None, as_json: Jso
     """
     with _verb():
         from operations.history_details import details
+        from operations.history_text import show_details
         from operations.stack import default_stack
 
-        found = details(stack or default_stack(), number)
-        if as_json:
-            print(found.model_dump_json(indent=2, ensure_ascii=True))
-        else:
-            from operations.history_text import show_details
-
-            show_details(found)
+        _print(details(stack or default_stack(), number), show_details, as_json=as_json)
 
 
 @history.command("diff", epilog=SHOWN)
@@ -602,15 +582,10 @@ def history_diff(
     """
     with _verb():
         from operations.history_details import difference
+        from operations.history_text import show_difference
         from operations.stack import default_stack
 
-        found = difference(stack or default_stack(), before, after)
-        if as_json:
-            print(found.model_dump_json(indent=2, ensure_ascii=True))
-        else:
-            from operations.history_text import show_difference
-
-            show_difference(found)
+        _print(difference(stack or default_stack(), before, after), show_difference, as_json=as_json)
 
 
 incident = typer.Typer(
@@ -663,16 +638,9 @@ def incident_status(stack: StackOption = None, as_json: JsonOption = False) -> N
     """The stack's incidents, the newest first."""
     with _verb():
         from operations.incident import status
+        from operations.output import show_incidents
 
-        found = status(_load(stack, ()))
-        if as_json:
-            import json
-
-            print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
-        else:
-            from operations.output import show_incidents
-
-            show_incidents(found)
+        _print(status(_load(stack, ())), show_incidents, as_json=as_json)
 
 
 monitoring = typer.Typer(
@@ -787,14 +755,10 @@ def doctor(stack: StackOption = None) -> None:
 def version(as_json: JsonOption = False) -> None:
     """The commit of this project and the versions of its tools."""
     with _verb():
+        from operations.version import show_version
         from operations.version import version as ask
 
-        found = ask()
-        if as_json:
-            print(found.model_dump_json(indent=2))
-        else:
-            for name, value in found.model_dump().items():
-                print(f"{name:<9} {value}")
+        _print(ask(), show_version, as_json=as_json)
 
 
 @app.command(

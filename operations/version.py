@@ -42,3 +42,8 @@ def version() -> Version:
         supabase=_tool("supabase", "--version"),
         deno=_tool("deno", "--version"),
     )
+
+
+def show_version(found: Version) -> None:
+    for name, value in found.model_dump().items():
+        print(f"{name:<9} {value}")
