@@ -10,7 +10,16 @@ from enum import StrEnum
 APPLICATION = "parker-flight"
 
 # What AWS accepts; it says so only in the middle of a deployment.
-LONGEST = {"alarm": 255, "alias": 256, "log group": 512, "policy": 128, "role": 64, "topic": 256, "user": 64}
+LONGEST = {
+    "alarm": 255,
+    "alias": 256,
+    "function": 64,
+    "log group": 512,
+    "policy": 128,
+    "role": 64,
+    "topic": 256,
+    "user": 64,
+}
 
 
 class NameTooLongError(ValueError):
@@ -78,6 +87,33 @@ class Site:
     @property
     def log_group(self) -> str:
         return self._checked("log group", f"/{APPLICATION}/{self.environment}/kms-operations")
+
+    @property
+    def probe(self) -> str:
+        """The function, and the rule that calls it."""
+        return self._checked("function", f"{APPLICATION}-{self.environment}-probe")
+
+    @property
+    def probe_arn(self) -> str:
+        return self.arn("lambda", f"function:{self.probe}")
+
+    @property
+    def probe_rule_arn(self) -> str:
+        return self.arn("events", f"rule/{self.probe}")
+
+    @property
+    def probe_role(self) -> str:
+        return self._checked("role", f"{APPLICATION}-{self.environment}-probe-role")
+
+    @property
+    def probe_log_group(self) -> str:
+        """Lambda writes to the group of this name, and to no other without being told."""
+        return self._checked("log group", f"/aws/lambda/{self.probe}")
+
+    @property
+    def probe_parameters(self) -> str:
+        """The path below which the probe's keys are kept."""
+        return f"/{APPLICATION}/{self.environment}/probe"
 
     def topic(self, severity: str) -> str:
         return self._checked("topic", f"{APPLICATION}-{self.environment}-{severity}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from gate.evidence import EMERGENCY
 from gate.state import State, read
 from gate.surface import functions_of
-from operations import access_key, drift
+from operations import access_key, drift, probe_secrets
 from operations.drift import Deployed
 from operations.engine import Engine
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
@@ -64,12 +64,17 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
 
 
 def hand_over(stack: Stack, state: Recorded) -> float:
-    """What the functions read from their environment: the access key, and settings that were changed by hand.
+    """What never passes Pulumi: the functions' access key, the probe's keys; and settings that were changed by hand.
 
     Returns how many seconds it may take until it is everywhere.
     """
-    if made := access_key.ensure(stack):
+    with ThreadPoolExecutor(1) as pool:
+        putting = pool.submit(probe_secrets.ensure, stack)
+        made = access_key.ensure(stack)
+    if made:
         say("the functions have a new access key")
+    if put := putting.result():
+        say(f"put into the parameter store: {', '.join(put)}")
     supabase = ManagementApi(stack)
     if changed := Deployed.of(state).changed_settings(supabase.secrets()):
         supabase.set_secrets(changed)

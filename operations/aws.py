@@ -82,6 +82,10 @@ class Aws:
         return self._client("sns")
 
     @property
+    def ssm(self) -> Any:
+        return self._client("ssm")
+
+    @property
     def sts(self) -> "STSClient":
         return self._client("sts")
 

@@ -1,6 +1,6 @@
 """Taking a stack away, except what must never go by a command: keys and their aliases stay, in AWS and in the state."""
 
-from operations import access_key
+from operations import access_key, probe_secrets
 from operations.engine import Engine, EngineError, StackMissingError
 from operations.errors import ExitCode, OperationError
 from operations.output import say
@@ -31,9 +31,10 @@ def destroy(stack: Stack) -> None:
     recover(stack, engine)
     left = "the functions may have lost their access key"
     try:
-        say("taking the functions' access key away")
+        say("taking the functions' access key and the probe's keys away")
         access_key.remove(stack)
         left = "the functions' access key is gone, and so may be a part of the rest"
+        probe_secrets.remove(stack)
         engine.change(*DESTROY, "--yes", "--skip-preview")
     except KeyboardInterrupt:
         raise OperationError(f"interrupted: {left}", f"Finish it: {_again(stack)}", ExitCode.INTERRUPTED) from None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,16 @@ def test_what_an_update_that_failed_has_done_is_told_by_its_events(
         update(Engine(stack), journal)
     assert asked == [began]
     assert [one.name for one in journal.resources] == changed
+
+
+def test_the_probe_gets_its_keys_with_the_functions(
+    stack: Stack, client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applying.access_key, "ensure", lambda _stack: False)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(applying.ManagementApi, "secrets", lambda _api: [])  # pyright: ignore[reportUnknownLambdaType]
+    hand_over(stack, Recorded())
+    held = client("ssm").get_parameters_by_path(Path="/parker-flight/sandbox/probe")["Parameters"]
+    assert {one["Name"].rpartition("/")[2] for one in held} == {"anon-key", "service-role-key"}
 
 
 @pytest.mark.parametrize(("made", "seconds"), [(False, SETTLE_SECONDS), (True, KEY_SECONDS)])
