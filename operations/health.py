@@ -196,7 +196,7 @@ class Probes:
             detail = f"{alias} rotates every {period} days, not every {wanted}: {self._deploy}"
             return Answer(status=Status.DEGRADED, detail=detail)
         named = alias.removeprefix("alias/")  # fits beside the other columns of a terminal
-        return Answer(status=Status.HEALTHY, detail=f"alias {named}, rotates every {period} days")
+        return Answer(status=Status.HEALTHY, detail=f"{named}, rotates every {period} days")
 
     def drift(self) -> Answer:
         """What was changed beside Pulumi, as far as it is read at once: functions, their settings, the aliases."""
