@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import rfc8785
 
+from gate.assets import ARCHIVE, ASSET, SIGNATURE, OpaqueError, archive_digests, asset_digest
+
 # How the engine's protocol marks special values (pulumi sdk, resource/properties.go and plugin/rpc.go).
-SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a protocol constant
-ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"})
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
 UNKNOWN = frozenset(
@@ -31,9 +31,10 @@ UNKNOWN = frozenset(
 )
 UNKNOWN_MARK = "<unknown>"
 SECRET_MARK = "<secret>"  # noqa: S105
+OPAQUE_MARK = "<opaque>"
 
 # What the forms made here look like; a program's own mapping of that shape is set apart from them.
-FORMS = frozenset({"asset", "literal", "policy", "resource"})
+FORMS = frozenset({"archive", "asset", "literal", "policy", "resource"})
 
 # Lists in a policy statement whose order AWS ignores, and which may also be a single text.
 UNORDERED = ("Action", "NotAction", "Resource", "NotResource")
@@ -50,10 +51,14 @@ def digest(value: object) -> str:
 
 @dataclass
 class Canonical:
-    """Turns values into their one form and notes where a secret or an unknown value stands, by property path."""
+    """Turns values into their one form and notes where a secret or an unknown value stands, by property path.
+
+    `opaque`: where code stands whose content can't be vouched for.
+    """
 
     secrets: list[str] = field(default_factory=list[str])
     unknown: list[str] = field(default_factory=list[str])
+    opaque: list[str] = field(default_factory=list[str])
 
     def value(self, value: object, path: str) -> Any:
         if isinstance(value, Mapping):
@@ -74,13 +79,17 @@ class Canonical:
         if mark == SECRET:
             self.secrets.append(path)
             return SECRET_MARK
-        if isinstance(mark, str) and mark in ASSETS and value.get("hash"):
-            return {"asset": value["hash"]}
+        if mark in (ASSET, ARCHIVE):
+            try:
+                return {"asset": asset_digest(value)} if mark == ASSET else {"archive": archive_digests(value)}
+            except OpaqueError:
+                self.opaque.append(path)
+                return OPAQUE_MARK
         if mark == OUTPUT and "value" in value and not value.get("secret"):
             return self.value(value["value"], path)
         if mark == RESOURCE and value.get("urn"):
             return {"resource": value["urn"]}
-        # An asset that nobody hashed, or a mark of a later protocol: nothing that could be vouched for.
+        # A mark of a later protocol: nothing that could be vouched for.
         self.unknown.append(path)
         return UNKNOWN_MARK
 

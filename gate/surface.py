@@ -68,12 +68,13 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One resource's part of the surface. `unknown` and `secrets` are paths of properties that can't be approved."""
+    """One resource's part of the surface. `unknown`, `secrets`, `opaque`: paths of what can't be approved, and why."""
 
     urn: str
     document: Mapping[str, Any]
     unknown: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -112,6 +113,7 @@ def entry(resource: Resource, identities: Mapping[str, str]) -> Entry:
         },
         unknown=tuple(canonical.unknown),
         secrets=tuple(canonical.secrets),
+        opaque=tuple(canonical.opaque),
     )
 
 

@@ -255,6 +255,7 @@ def _refuse_unapprovable(entries: list[Entry]) -> None:
         for paths, why in (
             (one.unknown, "is not known before the update: build it from names and settings"),
             (one.secrets, "is a secret: hand its name over, and let whoever needs it read it from the environment"),
+            (one.opaque, "is code that may still change: hand the texts themselves over (StringAsset), no path"),
         )
         for path in paths
     ]

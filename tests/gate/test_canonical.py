@@ -11,12 +11,11 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.canonical import ASSETS, OUTPUT, RESOURCE, SECRET, SIGNATURE, UNKNOWN, Canonical, digest, policy_document
+from gate.canonical import OUTPUT, RESOURCE, SECRET, SIGNATURE, UNKNOWN, Canonical, digest, policy_document
 from tests.gate.stacks import SOME_UNKNOWN, secret, shuffled
+from tests.gate.test_assets import archive_of, digest_of, text_asset
 
 pytestmark = pytest.mark.rows("K5")
-
-ASSET, ARCHIVE = sorted(ASSETS)
 
 TEXTS = st.text(max_size=8)
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXTS
@@ -131,18 +130,9 @@ def test_an_output_is_the_value_in_it_unless_it_is_secret_or_unknown() -> None:
     assert found({SIGNATURE: OUTPUT, "value": secret("x")})[1] == ["it"]
 
 
-@pytest.mark.parametrize("mark", [ASSET, ARCHIVE])
-def test_an_asset_counts_by_its_hash_and_wherever_it_lies(mark: str) -> None:
-    there, here = ({SIGNATURE: mark, "hash": "ab12", "path": path} for path in ("/home/a/x.zip", "./x.zip"))
-    assert same(here, there)
-    assert not same(here, here | {"hash": "cd34"})
-
-
 @pytest.mark.parametrize(
     "value",
     [
-        {SIGNATURE: ASSET, "path": "x"},
-        {SIGNATURE: ARCHIVE, "hash": ""},
         {SIGNATURE: RESOURCE},
         {SIGNATURE: "of a later protocol", "value": 1},
         {SIGNATURE: ["no", "text"]},
@@ -162,7 +152,8 @@ A_DOCUMENT = document(statement())
     ("ours", "programs"),
     [
         (A_DOCUMENT, {"policy": (policy_document(A_DOCUMENT))}),
-        ({SIGNATURE: ASSET, "hash": "ab12"}, {"asset": "ab12"}),
+        (text_asset("x"), {"asset": digest_of("x")}),
+        (archive_of(a="x"), {"archive": {"a": digest_of("x")}}),
         ({SIGNATURE: RESOURCE, "urn": URN}, {"resource": URN}),
         ({"asset": "ab12"}, {"literal": {"asset": "ab12"}}),
     ],

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from pulumi.runtime.proto import analyzer_pb2
 
+from gate.assets import ARCHIVE, SIGNATURE
 from gate.decision import Identity
 from gate.evidence import CHECKOUT, COMMIT, EMERGENCY, Gate
 from gate.folder import Folder
@@ -333,6 +334,10 @@ def test_a_return_keeps_the_moment_in_which_its_approval_was_first_used(deployed
     [
         ({"policy": SOME_UNKNOWN}, "pii-1: `policy` is not known before the update"),
         ({"tags": {"a": secret("hunter2")}}, "pii-1: `tags.a` is a secret"),
+        (
+            {"code": {SIGNATURE: ARCHIVE, "path": "./code.zip", "hash": "0" * 64}},
+            "pii-1: `code` is code that may still",
+        ),
     ],
 )
 def test_what_nobody_can_read_is_denied_whoever_approves_it(
