@@ -2,9 +2,10 @@
 
 NOT_SIMULATED = (
     "CloudWatch alarms keep the state in which they were made: nothing evaluates them, no action runs",
-    "composite alarms are not served",
     "nothing that is published to a topic is sent to anybody: ./pf sandbox inbox shows it",
-    "IAM policies and key policies are stored and not enforced",
+    "IAM policies and key policies are stored and not enforced; only what lets EventBridge into a function or a topic is",
     "a disabled key still encrypts",
-    "keys, aliases and metrics are gone when the AWS part stops",
+    "functions run on this project's Python, each time in a new process, and one run of a function at a time",
+    "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",
+    "keys, aliases, metrics, functions and rules are gone when the AWS part stops",
 )

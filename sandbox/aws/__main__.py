@@ -1,43 +1,19 @@
 """`python -m sandbox.aws --port PORT --log FILE --inbox FILE`.
 
-Everything is kept in memory and is gone when the process ends; what was published to topics stands in the inbox.
+Everything is kept in memory and is gone when the process ends; what was published to topics stands in the inbox, and
+what functions printed beside the log.
 """
 
 import argparse
+import logging
 from pathlib import Path
-from typing import Any
 
-from moto.kms.responses import KmsResponse
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.sns.models import Topic
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
 from werkzeug.serving import make_server
 
-from sandbox import inbox
-from sandbox.aws.kms import remember_rotation_period
+from sandbox.aws.control import Control
 from sandbox.aws.request_log import RequestLog
-
-
-def mended_app(service: Any) -> Any:
-    """The service's application; what we add to it is imported when it is first asked for, like the service itself."""
-    match service:
-        case "cloudwatch":
-            from moto.cloudwatch.responses import CloudWatchResponse
-
-            from sandbox.aws.alarms import evaluate_alarms
-            from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
-
-            order_dimensions()
-            serve_composite_alarms(CloudWatchResponse)
-            evaluate_alarms(CloudWatchResponse)
-        case "awslambda":
-            from moto.awslambda.models import LambdaFunction
-
-            from sandbox.aws.functions import remember_configuration
-
-            remember_configuration(LambdaFunction)
-        case _:
-            pass
-    return create_backend_app(service)
+from sandbox.aws.services import Services
 
 
 def main() -> None:
@@ -46,9 +22,13 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--inbox", type=Path, required=True)
     arguments = parser.parse_args()
-    remember_rotation_period(KmsResponse)
-    inbox.keep(Topic, arguments.inbox)
-    app = RequestLog(DomainDispatcherApplication(mended_app), arguments.log)
+    folder = arguments.log.resolve().parent
+    events = logging.FileHandler(folder / "events.log", delay=True)
+    events.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logging.getLogger("sandbox.events").addHandler(events)
+    services = Services(folder, f"http://127.0.0.1:{arguments.port}", arguments.inbox)
+    aws = RequestLog(DomainDispatcherApplication(services.app), arguments.log)
+    app = Control(aws, services)
     server = make_server("127.0.0.1", arguments.port, app, threaded=True, request_handler=MotoRequestHandler)
     server.serve_forever()
 

@@ -1,0 +1,71 @@
+"""The applications that answer for AWS's services: moto's, with what we add to them.
+
+What we add is imported when a service is first asked for, as moto does it with the service itself.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from moto.kms.responses import KmsResponse
+from moto.moto_server.werkzeug_app import create_backend_app
+from moto.sns.models import Topic
+
+from sandbox import inbox
+from sandbox.aws.kms import remember_rotation_period
+
+if TYPE_CHECKING:
+    from sandbox.aws.events import EventBridge
+    from sandbox.aws.functions import Functions
+
+
+class Services:
+    """`folder` keeps functions and logs, `endpoint` is where they find AWS."""
+
+    def __init__(self, folder: Path, endpoint: str, messages: Path) -> None:
+        self._folder = folder
+        self._endpoint = endpoint
+        remember_rotation_period(KmsResponse)
+        inbox.keep(Topic, messages)
+
+    def app(self, service: Any) -> Flask:
+        match service:
+            case "awslambda":
+                from moto.awslambda.models import LambdaBackend, LambdaFunction
+
+                from sandbox.aws.functions import remember_configuration, serve_invocations
+
+                remember_configuration(LambdaFunction)
+                serve_invocations(LambdaBackend, self.functions)
+            case "cloudwatch":
+                from moto.cloudwatch.responses import CloudWatchResponse
+
+                from sandbox.aws.alarms import evaluate_alarms
+                from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
+
+                order_dimensions()
+                serve_composite_alarms(CloudWatchResponse)
+                evaluate_alarms(CloudWatchResponse)
+            case "events":
+                from moto.events.models import EventsBackend
+
+                from sandbox.aws.events import serve_rules
+
+                serve_rules(EventsBackend, self.event_bridge)
+            case _:
+                pass
+        return create_backend_app(service)
+
+    @cached_property
+    def functions(self) -> "Functions":
+        from sandbox.aws.functions import Functions
+        from sandbox.aws.invocations import Invocations
+
+        return Functions(Invocations(self._folder, self._endpoint))
+
+    @cached_property
+    def event_bridge(self) -> "EventBridge":
+        from sandbox.aws.events import EventBridge
+
+        return EventBridge(self.functions)
