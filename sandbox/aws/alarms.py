@@ -100,16 +100,16 @@ class Watch:
                 topic.publish(message(alarm, change, self.account, self.region), subject=subject(change, self.region))
 
 
-def evaluate_alarms(response: type[CloudWatchResponse]) -> None:
-    """Feed the alarms with what is published, and keep them as they are declared."""
+def evaluate_alarms(response: type[CloudWatchResponse], backend: type[CloudWatchBackend]) -> None:
+    """Feed the alarms with what is published, by a request or by the sandbox itself, and keep them as declared."""
     watches: dict[tuple[str, str], Watch] = {}
     lock = threading.Lock()
 
-    def watch(self: CloudWatchResponse) -> Watch:
-        place = str(self.current_account), str(self.region)
+    def watch(backend: CloudWatchBackend) -> Watch:
+        place = str(backend.account_id), str(backend.region_name)
         with lock:
             if place not in watches:
-                watches[place] = Watch(*place, self.cloudwatch_backend)
+                watches[place] = Watch(*place, backend)
                 watches[place].start()
             return watches[place]
 
@@ -118,7 +118,7 @@ def evaluate_alarms(response: type[CloudWatchResponse]) -> None:
             given: Values = self._get_params()  # pyright: ignore[reportPrivateUsage]
             alarms, name = self.cloudwatch_backend.alarms, given["AlarmName"]
             before = alarms.get(name)
-            watch(self).define(given, of)
+            watch(self.cloudwatch_backend).define(given, of)
             answer = put(self)
             if before is None:
                 alarms[name].state_value = State.INSUFFICIENT_DATA  # moto says OK
@@ -128,28 +128,26 @@ def evaluate_alarms(response: type[CloudWatchResponse]) -> None:
 
         return put_and_watch
 
-    put_data, delete, set_state = response.put_metric_data, response.delete_alarms, response.set_alarm_state
+    put_data, delete, set_state = backend.put_metric_data, response.delete_alarms, response.set_alarm_state
 
-    def put_metric_data(self: CloudWatchResponse) -> ActionResult:
-        answer = put_data(self)
-        given: Values = self._get_params()  # pyright: ignore[reportPrivateUsage]
-        watch(self).put(given["Namespace"], given.get("MetricData", []))
-        return answer
+    def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
+        put_data(self, namespace, metric_data)
+        watch(self).put(namespace, metric_data)
 
     def delete_alarms(self: CloudWatchResponse) -> ActionResult:
-        watch(self).forget(self._get_params()["AlarmNames"])  # pyright: ignore[reportPrivateUsage]
+        watch(self.cloudwatch_backend).forget(self._get_params()["AlarmNames"])  # pyright: ignore[reportPrivateUsage]
         return delete(self)
 
     def set_alarm_state(self: CloudWatchResponse) -> ActionResult:
         answer = set_state(self)
         given: Values = self._get_params()  # pyright: ignore[reportPrivateUsage]
-        watch(self).set_state(given["AlarmName"], State(given["StateValue"]), given["StateReason"])
+        watch(self.cloudwatch_backend).set_state(given["AlarmName"], State(given["StateValue"]), given["StateReason"])
         return answer
 
     unwatched: Any = response
     response.put_metric_alarm = defining(response.put_metric_alarm, _metric_alarm)
     unwatched.put_composite_alarm = defining(unwatched.put_composite_alarm, _composite_alarm)
-    response.put_metric_data = put_metric_data
+    backend.put_metric_data = put_metric_data
     response.delete_alarms = delete_alarms
     response.set_alarm_state = set_alarm_state
 

@@ -3,7 +3,7 @@
 What we add is imported when a service is first asked for, as moto does it with the service itself.
 """
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +39,7 @@ class Services:
                 remember_configuration(LambdaFunction)
                 serve_invocations(LambdaBackend, self.functions)
             case "cloudwatch":
-                from moto.cloudwatch.responses import CloudWatchResponse
-
-                from sandbox.aws.alarms import evaluate_alarms
-                from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
-
-                order_dimensions()
-                serve_composite_alarms(CloudWatchResponse)
-                evaluate_alarms(CloudWatchResponse)
+                mend_cloudwatch()
             case "events":
                 from moto.events.models import EventsBackend
 
@@ -62,6 +55,7 @@ class Services:
         from sandbox.aws.functions import Functions
         from sandbox.aws.invocations import Invocations
 
+        mend_cloudwatch()  # functions publish metrics, and alarms may stand on them
         return Functions(Invocations(self._folder, self._endpoint))
 
     @cached_property
@@ -69,3 +63,16 @@ class Services:
         from sandbox.aws.events import EventBridge
 
         return EventBridge(self.functions)
+
+
+@cache
+def mend_cloudwatch() -> None:
+    from moto.cloudwatch.models import CloudWatchBackend
+    from moto.cloudwatch.responses import CloudWatchResponse
+
+    from sandbox.aws.alarms import evaluate_alarms
+    from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
+
+    order_dimensions()
+    serve_composite_alarms(CloudWatchResponse)
+    evaluate_alarms(CloudWatchResponse, CloudWatchBackend)

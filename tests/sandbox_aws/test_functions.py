@@ -7,11 +7,15 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudwatch.models import CloudWatchBackend
+from moto.cloudwatch.responses import CloudWatchResponse
 
+from sandbox.aws.alarms import Watch, evaluate_alarms
 from sandbox.processes import wait_for
 from tests.sandbox_aws.conftest import Deploy, zip_of
 from tests.sandbox_aws.server import Aws, running
@@ -224,3 +228,26 @@ def test_a_dry_run_and_bad_input_run_nothing(aws: Aws, deploy: Deploy) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.invoke(FunctionName="nowhere", Payload="{}")
     assert total(aws, name, "Invocations") == 0
+
+
+def test_what_the_sandbox_itself_publishes_reaches_the_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function's metrics come by no request."""
+    heard: list[tuple[str, list[dict[str, Any]]]] = []
+
+    class Response(CloudWatchResponse):
+        """The test's own, because to evaluate alarms changes the class."""
+
+        put_composite_alarm = CloudWatchResponse.put_metric_alarm
+
+    class Backend(CloudWatchBackend):
+        """Likewise."""
+
+    def put(_: Watch, namespace: str, data: list[dict[str, Any]]) -> None:
+        heard.append((namespace, data))
+
+    monkeypatch.setattr(Watch, "start", Mock())
+    monkeypatch.setattr(Watch, "put", put)
+    evaluate_alarms(Response, Backend)
+    data = [{"MetricName": "Errors", "Value": 1}]
+    Backend("us-east-1", "123456789012").put_metric_data("AWS/Lambda", data)
+    assert heard == [("AWS/Lambda", data)]
