@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gate.canonical import digest
+from gate.stack_file import release_part
 from gate.surface import Surface, SurfaceError
 
 FRESH = timedelta(minutes=60)  # a person reads the preview, then says yes
@@ -102,15 +103,14 @@ def program_digest(folder: Path, stack: str) -> str:
     """Changes with the program, the gate, the stack's config and the locked packages.
 
     The program is whatever it can import: Python searches its folder before the installed packages. The functions'
-    content is not part of it; the engine shows that among the inputs.
+    content is not part of it; the engine shows that among the inputs. Nor is how the state is encrypted.
 
     Raises: ReceiptError.
     """
-    hashed = hashlib.sha256()
+    hashed, stack_file = hashlib.sha256(), folder / f"Pulumi.{stack}.yaml"
     for file in program_files(folder, stack):
-        hashed.update(
-            f"{file.relative_to(folder).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
-        )
+        content = release_part(file.read_bytes()) if file == stack_file else file.read_bytes()
+        hashed.update(f"{file.relative_to(folder).as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
     return hashed.hexdigest()
 
 

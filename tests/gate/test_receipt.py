@@ -193,6 +193,17 @@ def test_what_is_no_part_of_it_does_not(name: str, program: Path) -> None:
     assert program_digest(program, "s") == before
 
 
+def test_how_the_state_is_encrypted_makes_no_other_program(program: Path) -> None:
+    """A release that was approved, or withdrawn, comes back under the present's."""
+    file = program / "Pulumi.s.yaml"
+    file.write_text("config: {}\n")
+    before = program_digest(program, "s")
+    file.write_text("config: {}\nencryptionsalt: v1:x")
+    assert program_digest(program, "s") == before
+    file.write_text("encryptionsalt: |\nconfig: {}\n")
+    assert program_digest(program, "s") != before
+
+
 def test_a_renamed_file_is_another_program(program: Path) -> None:
     before = program_digest(program, "s")
     (program / "components/key.py").rename(program / "components/lock.py")

@@ -151,6 +151,40 @@ def test_whatever_is_not_as_committed_is_not_reviewed(change: Callable[[Release]
     assert not release.commits().is_on("main")
 
 
+SALT = "encryptionsalt: v1:x\n"
+
+
+@pytest.mark.parametrize("appended", ["", SALT, f"\n\nsecretsprovider: awskms://x\nencryptedkey: a\n{SALT}"])
+@pytest.mark.parametrize("committed", ["config: {}", f"config: {{}}\n{SALT}"])
+def test_how_the_state_is_encrypted_now_makes_it_no_other_release(
+    committed: str, appended: str, release: Release
+) -> None:
+    commit = release.repository.commit({"Pulumi.production.yaml": committed, "settings.py": "gone"})
+    release.write("settings.py", "gone")
+    release.write("Pulumi.production.yaml", f"config: {{}}\n{appended}")
+    assert release.commits(commit).is_on("main")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "encryptionsalt: |\nconfig: {}\n",
+        "config:\nencryptionsalt: |\n  a: 1\n  b: 2\n",
+        "config:\n  a: 1\nencryptionsalt: x\n  b: 2\n",
+        "config:\n  a: 1\n  b: 2\nencryptionsalt: x\nconfig: {}\n",
+        "config:\n  a: 1\n  b: 2\n  encryptionsalt: x\n",
+        "config:\n  a: 1\n",
+    ],
+)
+def test_a_line_about_encryption_hides_no_other_change(forged: str, release: Release) -> None:
+    commit = release.repository.commit({"Pulumi.production.yaml": "config:\n  a: 1\n  b: 2\n", "settings.py": "x"})
+    release.write("settings.py", "x")
+    release.write("Pulumi.production.yaml", forged)
+    assert not release.commits(commit).is_on("main")
+    release.write("Pulumi.production.yaml", "config:\n  a: 1\n  b: 2\n")
+    assert release.commits(commit).is_on("main")
+
+
 def test_a_commit_that_the_branch_does_not_have_vouches_for_nothing(release: Release, tmp_path: Path) -> None:
     foreign = Repository.new(tmp_path / "foreign").commit(PROGRAM, author=BOB)
     release.repository.git("switch", "-q", "-c", "hotfix", release.commit)
