@@ -740,6 +740,7 @@ def doctor(stack: StackOption = None) -> None:
         from operations.engine import Engine
         from operations.locks import locks
         from operations.preflight import NEEDS, preflight
+        from operations.releases import ReleaseStore, damage, reading
 
         loaded = _load(stack, NEEDS)
         engine = Engine(loaded)
@@ -749,6 +750,11 @@ def doctor(stack: StackOption = None) -> None:
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
+        store = ReleaseStore.of(loaded.name, loaded.variables)
+        with reading():
+            live = store.versions.latest()
+        if live and (problem := damage(store, live)):
+            _say(f"version {live.number}: {problem}; a deployment of the same release writes it anew")
 
 
 @app.command(short_help="The commit of this project, and the versions of its tools.")

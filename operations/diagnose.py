@@ -26,7 +26,7 @@ from operations.journal import WATCHING, read_mark
 from operations.key_guard import refuse_adopted_only
 from operations.locks import locks
 from operations.preflight import NEEDS, account, project, tools
-from operations.releases import NoTargetError, ReleaseStore, at_hand, reading
+from operations.releases import NoTargetError, ReleaseStore, at_hand, damage, reading
 from operations.rollback import Wish, planned
 from operations.stack import Stack, default_stack, state_folder
 from operations.state import read_state
@@ -144,6 +144,7 @@ class _Look:
             ("operation", self._operation),
             ("left open", self._pending),
             ("live version", self._live),
+            ("archive", self._archive),
             ("state", self._stands),
             (FUNCTIONS, self._functions),
             ("quarantine", self._quarantine),
@@ -240,6 +241,16 @@ class _Look:
         if not verification.good:
             return _bad("live version", f"{said}, found unwell: {verification.why}")
         return _good("live version", f"{said}, verified")
+
+    def _archive(self) -> Finding:
+        """Without it a rollback to another version goes by this checkout."""
+        live = self._latest()
+        if live is None:
+            return _good("archive", "there is no version yet")
+        if problem := damage(self.store, live):
+            said = f"of version {live.number}: {problem}. A deployment of the same release writes it anew"
+            return Finding(about="archive", state=State.NOTE, said=said)
+        return _good("archive", f"version {live.number} can be unpacked")
 
     def _stands(self) -> Finding:
         live = self._latest()

@@ -22,17 +22,17 @@ from gate.commits import Commits, GitError, ReleaseCommits
 from gate.evidence import CHECKOUT, COMMIT
 from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
+from gate.stack_file import ENCRYPTION, release_part
 from gate.store import StoreError, of_backend
 from operations.environment import ROOT, RUNS_THE_ENGINE, load
 from operations.errors import ExitCode, OperationError
 from operations.locks import PROJECT
 from operations.output import say
 from operations.stack import Stack, state_folder
-from releases.source import SourceDamagedError, content, unpack
+from releases.source import SourceDamagedError, content, names, unpack
 from releases.versions import Version, Versions
 from settings import NAMESPACE, file_name
 
-PRESENT_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 INSTALL_SECONDS = 600
 
 
@@ -156,14 +156,26 @@ def unblock_command(store: ReleaseStore, entry: Quarantined) -> str:
 
 
 @contextmanager
-def unpacked(store: ReleaseStore, version: Version, live: Version, needs: tuple[str, ...]) -> Generator[Stack]:
-    """The version's release as a stack to work on, in a folder outside any git repository, gone afterwards."""
+def unpacked(
+    store: ReleaseStore, version: Version, needs: tuple[str, ...], *, present: Path | None = None
+) -> Generator[Stack]:
+    """The version's release as a stack to work on, in a folder outside any git repository, gone afterwards.
+
+    `present`: the folder of what stands now, where that is another.
+    """
     with tempfile.TemporaryDirectory(prefix="pf-release-") as name:
         folder = Path(name)
-        with reading():
+        try:
             unpack(store.versions.source(version), version.source, folder)
+        except (StoreError, SourceDamagedError) as error:
+            raise OperationError(
+                f"version {version.number} can't be unpacked: {error}",
+                f"Others can: ./pf history --stack {store.stack}. A deployment of its commit writes the archive anew.",
+            ) from error
+        with reading():
             _refuse_unproven(store.stack, version, folder)
-            _keep_the_present(store, folder, version, live)
+            if present:
+                _keep_the_present(folder / file_name(store.stack), present / file_name(store.stack))
         (folder / ".venv").symlink_to(_packages(folder))
         stack = Stack.load(store.stack, needs=needs, root=folder)
         yield replace(
@@ -187,7 +199,7 @@ def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:
     """
     name, here = file_name(stack), Commits(folder=ROOT)
     texts = [file.read_bytes() for file in (ROOT / name, folder / name) if file.is_file()]
-    if not (ROOT / name).is_file() and (head := here.head()):
+    if head := here.head():  # this checkout's may be what is broken
         texts.append(here.file(head, name) or b"")
     if not any(f"{NAMESPACE}:protectedBranch".encode() in text for text in texts):
         return
@@ -197,6 +209,30 @@ def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:
             "this clone doesn't have that commit: nothing of it was run",
             "git fetch origin. If the commit is there, somebody has changed the archive: docs/security.md",
         )
+
+
+@contextmanager
+def standing(store: ReleaseStore, live: Version, needs: tuple[str, ...]) -> Generator[Stack]:
+    """The release that stands now, or this checkout where the archive of that one can't be used, which is said.
+
+    Raises: OperationError.
+    """
+    with ExitStack() as opened:
+        try:
+            stack = opened.enter_context(unpacked(store, live, needs))
+        except OperationError as error:
+            say(f"{error.message}\n  This checkout is taken for what stands.")
+            stack = Stack.load(store.stack, needs=needs)
+        yield stack
+
+
+def damage(store: ReleaseStore, version: Version) -> str:
+    """Why the version's archive can't be unpacked; empty where it can."""
+    try:
+        names(store.versions.source(version), version.source)
+    except (StoreError, SourceDamagedError) as error:
+        return str(error)
+    return ""
 
 
 @contextmanager
@@ -212,7 +248,7 @@ def at_hand(name: str) -> Generator[Stack]:
             store = ReleaseStore.of_environment(name)
             with reading():
                 live = store.versions.latest()
-            stack = opened.enter_context(unpacked(store, live, live, RUNS_THE_ENGINE)) if live else None
+            stack = opened.enter_context(unpacked(store, live, RUNS_THE_ENGINE)) if live else None
         except OperationError:
             stack = None
         yield stack or Stack.load(name, needs=RUNS_THE_ENGINE)
@@ -236,18 +272,19 @@ def _config(store: ReleaseStore, version: Version) -> dict[str, Any]:
         return _parsed(content(store.versions.source(version), version.source, name), name)
 
 
-def _keep_the_present(store: ReleaseStore, folder: Path, version: Version, live: Version) -> None:
+def _keep_the_present(file: Path, present: Path) -> None:
     """How the state is encrypted. Written only where it differs: the file as committed is what vouches for the release.
 
     Windows and protected branch are the present's by the gate itself, contacts by whoever reads them.
     """
-    if version.source == live.source:
+    before, now = _parsed(file.read_bytes(), file.name), _parsed(present.read_bytes(), present.name)
+    encrypted, wanted = ({key: one[key] for key in ENCRYPTION if key in one} for one in (before, now))
+    if encrypted == wanted:
         return
-    present, before = _config(store, live), _config(store, version)
-    wanted = {key: value for key, value in before.items() if key not in PRESENT_ENCRYPTION}
-    wanted |= {key: present[key] for key in PRESENT_ENCRYPTION if key in present}
-    if wanted != before:
-        (folder / file_name(store.stack)).write_text(yaml.safe_dump(wanted, sort_keys=False))
+    kept = release_part(file.read_bytes())
+    if any(key in _parsed(kept, file.name) for key in ENCRYPTION):  # written elsewhere than the engine does
+        kept = yaml.safe_dump({key: one for key, one in before.items() if key not in ENCRYPTION}).encode()
+    file.write_bytes(kept + (yaml.safe_dump(wanted).encode() if wanted else b""))
 
 
 def _parsed(text: bytes, name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from operations.key_guard import refuse_adopted_only
 from operations.output import say
 from operations.preflight import account, project
 from operations.recover import recover
-from operations.releases import ReleaseStore, chosen, reading, unpacked
+from operations.releases import ReleaseStore, chosen, reading, standing, unpacked
 from operations.stack import Stack
 from operations.state import read_state
 from operations.way_back import kept_of, lost, outgrown
@@ -80,10 +80,10 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
         live = store.versions.latest()
     if live is None:
         raise OperationError(f"{name} has no version yet", "The first one comes by: ./pf deploy")
-    with unpacked(store, live, live, NEEDS) as present:
+    with standing(store, live, NEEDS) as present:
         left = live.content if stands(present, live, state_of(present)) else ""
         target = chosen(store, left=left, number=wish.number, commit=wish.commit, live=live)
-        with unpacked(store, target, live, NEEDS) as stack:
+        with unpacked(store, target, NEEDS, present=present.root) as stack:
             yield Return(store=store, live=live, target=target, stack=stack, present=present.root, wish=wish)
 
 
@@ -109,7 +109,7 @@ def undo(store: ReleaseStore, live: Version, target: Version, *, present: Path, 
     """
     with reading():
         live = store.versions.latest() or live  # an update that failed may have become a version all the same
-    with unpacked(store, target, live, NEEDS) as stack:
+    with unpacked(store, target, NEEDS, present=present) as stack:
         wish = Wish(reason=" ".join(reason.split())[:LONGEST_LINE])
         plan = Return(store=store, live=live, target=target, stack=stack, present=present, wish=wish)
         report = _carried_out(plan)

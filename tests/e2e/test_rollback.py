@@ -147,7 +147,13 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
     assert "encrypt-data" in plan
     assert (state.read_bytes(), writes(checkout), note_of(checkout)) == (content, sent, "C")
 
-    checkout.pf("rollback", "--version", str(first), "--reason", "C is wrong")
+    source = json.loads((store(checkout) / f"versions/{left}.json").read_text())["source"]
+    archived = store(checkout) / f"sources/{source}.tar.gz"
+    archived.write_bytes(b"damaged")
+    for looked in (checkout.pf("doctor").stderr, checkout.pf("diagnose", "rollback").stdout):
+        assert source[:12] in looked
+    back = checkout.pf("rollback", "--version", str(first), "--reason", "C is wrong")
+    assert f"version {left} can't be unpacked" in back.stderr
     assert note_of(checkout) == ""
     assert live(checkout) == left + 1
     assert key_ids(checkout) == keys
@@ -159,6 +165,7 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
     checkout.pf("unblock", str(left), "--reason", "a test")
     checkout.pf("deploy")
     assert note_of(checkout) == "C"
+    assert digest_of(archived.read_bytes()) == source
     checkout.pf("rollback", "--version", str(left + 1), "--reason", "to what a rollback had made")
     assert note_of(checkout) == ""
     checkout.pf("unblock", str(left), "--reason", "the other tests")

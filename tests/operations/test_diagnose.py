@@ -27,6 +27,7 @@ QUESTIONS = (
     "operation",
     "left open",
     "live version",
+    "archive",
     "state",
     "functions",
     "quarantine",

@@ -16,10 +16,20 @@ from gate.records import Quarantined, Records
 from gate.store import FolderStore
 from operations import releases
 from operations.errors import ExitCode, OperationError
-from operations.releases import NoTargetError, ReleaseStore, candidates, chosen, setting_differences, unpacked
+from operations.releases import (
+    NoTargetError,
+    ReleaseStore,
+    candidates,
+    chosen,
+    damage,
+    setting_differences,
+    standing,
+    unpacked,
+)
 from operations.stack import Stack
 from releases.source import archive, digest_of
 from releases.versions import Verification, Version, Versions
+from tests.gate.repositories import Repository
 
 pytestmark = pytest.mark.rows("K6", "K8", "E2")
 
@@ -273,7 +283,8 @@ def program(
 
 @contextmanager
 def brought_back(program: Program, version: Version, live: Version) -> Generator[tuple[Stack, dict[str, Any]]]:
-    with unpacked(program.history.store, version, live, ()) as stack:
+    store = program.history.store
+    with unpacked(store, live, ()) as present, unpacked(store, version, (), present=present.root) as stack:
         yield stack, yaml.safe_load((stack.root / "Pulumi.sandbox.yaml").read_text())
 
 
@@ -324,6 +335,24 @@ def test_on_a_protected_stack_an_archive_proves_by_git_what_it_is(program: Progr
         pytest.fail("it was unpacked to be run")
 
 
+@pytest.mark.parametrize("here", ["config: [\n", "config: {}\n", None])
+def test_a_checkout_whose_file_is_broken_loosens_nothing(
+    here: str | None, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = program.version()
+    program.config(protectedBranch="origin/main")
+    repository = Repository.new(tmp_path / "checkout")
+    repository.commit({program.file.name: program.file.read_text()})
+    file = repository.folder / program.file.name
+    file.write_text(here) if here is not None else file.unlink()
+    monkeypatch.setattr(releases, "ROOT", repository.folder)
+    with (
+        pytest.raises(OperationError, match="nothing of it was run"),
+        unpacked(program.history.store, only, (), present=program.folder),
+    ):
+        pytest.fail("it was unpacked to be run")
+
+
 def test_the_state_stays_encrypted_as_it_is_now(program: Program) -> None:
     program.beside(encryptionsalt="old", secretsprovider="passphrase")
     first = program.version()
@@ -338,11 +367,21 @@ def test_the_state_stays_encrypted_as_it_is_now(program: Program) -> None:
         }
 
 
+def test_but_for_how_the_state_is_encrypted_the_file_stays_as_it_was_committed(program: Program) -> None:
+    """The rest of it is what vouches for the release."""
+    settings = f"# a comment\n{program.file.read_text().rpartition('encryptionsalt:')[0]}"
+    program.file.write_text(f"{settings}encryptionsalt: old\n")
+    first = program.version()
+    program.file.write_text(f"{settings}encryptionsalt: new")
+    with unpacked(program.history.store, first, (), present=program.folder) as stack:
+        assert (stack.root / "Pulumi.sandbox.yaml").read_text() == f"{settings}encryptionsalt: new\n"
+
+
 def test_a_file_that_needs_no_change_stays_as_it_was_committed(program: Program) -> None:
     program.file.write_text(f"# a comment\n{program.file.read_text()}")
     first, committed = program.version(), program.file.read_bytes()
     program.config(logRetentionDays=60)
-    with unpacked(program.history.store, first, program.version(), ()) as stack:
+    with unpacked(program.history.store, first, (), present=program.folder) as stack:
         assert (stack.root / "Pulumi.sandbox.yaml").read_bytes() == committed
 
 
@@ -355,10 +394,32 @@ def test_a_damaged_archive_is_refused_before_anything_runs(damage: str, program:
     else:
         file.write_bytes(file.read_bytes() + b"x")
     with (
-        pytest.raises(OperationError, match=f"is {'missing' if damage == 'missing' else 'damaged'}"),
-        unpacked(program.history.store, version, version, ()),
+        pytest.raises(OperationError, match=f"is {'missing' if damage == 'missing' else 'damaged'}") as caught,
+        unpacked(program.history.store, version, ()),
     ):
         pytest.fail("it went on")
+    assert "./pf history --stack sandbox" in caught.value.cure
+
+
+def test_without_the_archive_of_what_stands_this_checkout_is_taken_for_it(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rollback to another version needs to know the keys, the migrations and the encryption of the present."""
+    store = program.history.store
+    other = program.version()
+    (program.folder / "__main__.py").write_text("second")
+    live = program.version()
+    with standing(store, live, ()) as stack:
+        assert (stack.root / "__main__.py").read_text() == "second"
+    assert (damage(store, live), capsys.readouterr().err) == ("", "")
+    (tmp_path / f"store/sources/{live.source}.tar.gz").write_bytes(b"x")
+    with standing(store, live, ()) as stack, unpacked(store, other, (), present=stack.root) as back:
+        assert stack.root == releases.ROOT
+        assert back.root != stack.root
+    assert (
+        f"version 2 can't be unpacked: the release's archive {live.source[:12]} is damaged" in capsys.readouterr().err
+    )
+    assert live.source[:12] in damage(store, live)
 
 
 @pytest.mark.rows("K6")
@@ -429,8 +490,12 @@ def test_an_environment_that_was_not_finished_is_made_anew(program: Program, uv:
 def test_an_index_that_never_answers_is_said(
     program: Program, uv: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hangs(command: list[str], **_: Any) -> None:
-        raise subprocess.TimeoutExpired(command, releases.INSTALL_SECONDS)
+    run = subprocess.run
+
+    def hangs(command: list[str], **given: Any) -> subprocess.CompletedProcess[bytes]:
+        if Path(command[0]).name == "uv":
+            raise subprocess.TimeoutExpired(command, releases.INSTALL_SECONDS)
+        return run(command, **given)
 
     uv("")
     (program.folder / "uv.lock").write_text("version = 1")

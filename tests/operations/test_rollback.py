@@ -178,7 +178,7 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setattr(Engine, "refuse_while_locked", wait)
 
     @contextmanager
-    def unpacked(*_: object) -> Generator[Stack]:
+    def unpacked(*_: object, **__: object) -> Generator[Stack]:
         yield stack
 
     monkeypatch.setattr(rollback, "unpacked", unpacked)
