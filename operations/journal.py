@@ -189,15 +189,15 @@ class Journal:
         write_mark(self.store, outer)
 
     def saw(self, log: Path) -> None:
-        """What the engine did, by its event log."""
+        """What the engine did, by its event log. What a further attempt does again is one change."""
         events = read_events(log)
         self.errors += [one.message for one in events.errors]
         self.api_calls += events.api_calls
         if events.began:
             steps = {one.urn: ResourceChange(op=one.op, type=one.type, name=one.name) for one in events.steps}
             changes = {o.name: FunctionChange(name=o.name, before=o.before, after=o.after) for o in events.functions}
-            self.resources += steps.values()
-            self.functions += changes.values()
+            self.resources = list(dict.fromkeys([*self.resources, *steps.values()]))
+            self.functions = list(dict.fromkeys([*self.functions, *changes.values()]))
 
     def asked(self, health: HealthReport) -> None:
         self.checks = [

@@ -1,5 +1,6 @@
 """What an operation notes of itself while it works, and what others can tell by it."""
 
+import json
 import os
 import socket
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,27 @@ def test_who_is_at_work_is_told_by_the_process(store: FolderStore) -> None:
     assert (another.is_ours, another.is_dead) == (False, True)  # its number went to another program
     store.put(MARK, dead.model_dump_json().encode())
     assert read_mark(store) == dead
+
+
+def test_what_a_second_attempt_does_again_is_one_change(journal: Journal, tmp_path: Path) -> None:
+    def step(op: str, kind: str, resource: str) -> str:
+        urn = f"urn:pulumi:sandbox::parker-flight::{kind}::{resource}"
+        return json.dumps(
+            {"resourcePreEvent": {"metadata": {"op": op, "urn": urn, "type": kind, "new": {"custom": True}}}}
+        )
+
+    log, failed = tmp_path / "events", step("update", "aws:iam/role:Role", "functions")
+    for attempt in (
+        [step("create", "aws:sns/topic:Topic", "info"), failed],
+        [failed, step("delete", "aws:sns/topic:Topic", "old")],
+    ):
+        log.write_text("\n".join(attempt) + "\n")
+        journal.saw(log)
+    assert [(one.op, one.name) for one in journal.report().resources] == [
+        ("create", "info"),
+        ("update", "functions"),
+        ("delete", "old"),
+    ]
 
 
 def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
