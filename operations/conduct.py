@@ -160,5 +160,7 @@ def bury(mark: Mark, stack: Stack) -> None:
 
 def at_work(mark: Mark, stack: Stack) -> OperationError:
     return OperationError(
-        f"{mark} is at work: {mark.doing}", f"Wait for it (--wait 5m), or see ./pf diagnose rollback{stack.command}"
+        f"{mark} is at work: {mark.doing}",
+        f"Wait for it (--wait 5m), see ./pf diagnose rollback{stack.command}, or end it as Ctrl-C does: "
+        f"kill -INT {mark.pid}",
     )

@@ -22,12 +22,12 @@ def unlock(stack: Stack, confirm: str = "") -> bool:
     """
     store = ReleaseStore.of(stack.name, stack.variables).records.store
     found, mark = locks(stack), read_mark(store)
-    _refuse_living(stack, found)
     if mark and not mark.is_dead:
         if mark.doing == WATCHING:  # it holds nothing up
             mark = None
         elif mark.is_here:
             raise at_work(mark, stack)
+    _refuse_living(stack, found)
     unsure = [str(one) for one in found if not one.is_dead]
     unsure += [f"{mark}, {mark.doing} on {mark.host}"] if mark and not mark.is_dead else []
     if unsure:
@@ -49,5 +49,6 @@ def _refuse_living(stack: Stack, found: list[Lock]) -> None:
         if one.holder and one.holder.is_here and not one.is_dead:
             raise OperationError(
                 f"an update of {stack.name} is at work on this machine: {one.holder}",
-                "Its lock stays: wait for it (pf deploy and pf rollback do with --wait 5m).",
+                "Its lock stays. Wait for it (pf deploy and pf rollback do with --wait 5m), or end it as Ctrl-C does: "
+                f"kill -INT {one.holder.pid}",
             )

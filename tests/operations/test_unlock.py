@@ -104,9 +104,19 @@ def test_the_lock_of_a_living_process_stays_whatever_is_confirmed(
     stack: Stack, folder: Path, dead: int, living: int
 ) -> None:
     held = [lock(folder, dead), lock(folder, living, name="2.json")]
-    with pytest.raises(OperationError, match=rf"at work on this machine: ada@\S+, process {living}, for \d+ min"):
+    said = rf"at work on this machine: ada@\S+, process {living}, for \d+ min"
+    with pytest.raises(OperationError, match=said) as caught:
         unlock(stack, "sandbox")
+    assert caught.value.cure.endswith(f": kill -INT {living}")
     assert all(file.exists() for file in held)
+
+
+def test_the_lock_of_an_operation_at_work_here_names_the_operation(stack: Stack, folder: Path, living: int) -> None:
+    """Its engine alone must not be ended: the operation would take that for a failure, and go back."""
+    lock(folder, living)
+    mark(stack, os.getpid())
+    with pytest.raises(OperationError, match="a rollback by ada@here"):
+        unlock(stack, "sandbox")
 
 
 def test_a_lock_of_another_machine_wants_the_stacks_name(
@@ -159,8 +169,9 @@ def test_an_operation_at_work_here_keeps_its_mark_and_what_its_engine_left(
     held = lock(folder, dead)
     store = store_of(stack).records.store
     mark(stack, os.getpid())
-    with pytest.raises(OperationError, match=r"a rollback by ada@here .* is at work: updating"):
+    with pytest.raises(OperationError, match=r"a rollback by ada@here .* is at work: updating") as said:
         unlock(stack, "sandbox")
+    assert said.value.cure.endswith(f": kill -INT {os.getpid()}")
     assert held.exists()
     assert read_mark(store)
 
