@@ -7,5 +7,6 @@ NOT_SIMULATED = (
     "a disabled key still encrypts",
     "functions run on this project's Python, each time in a new process, and one run of a function at a time",
     "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",
+    "of API calls, rules hear those that change KMS, CloudWatch, IAM, SNS, EventBridge or Logs, and hear them at once",
     "keys, aliases, metrics, functions and rules are gone when the AWS part stops",
 )

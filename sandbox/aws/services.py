@@ -41,11 +41,14 @@ class Services:
             case "cloudwatch":
                 mend_cloudwatch()
             case "events":
+                from moto.core.responses import BaseResponse
                 from moto.events.models import EventsBackend
 
                 from sandbox.aws.events import serve_rules
+                from sandbox.aws.trail import follow_calls
 
                 serve_rules(EventsBackend, self.event_bridge)
+                follow_calls(BaseResponse, self.event_bridge)
             case _:
                 pass
         return create_backend_app(service)

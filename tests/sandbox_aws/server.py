@@ -31,13 +31,13 @@ class Aws:
     def inbox(self) -> Path:
         return self.folder / INBOX
 
-    def client(self, service: str, *, attempts: int = 3) -> Any:
+    def client(self, service: str, *, attempts: int = 3, keys: tuple[str, str] = ("test", "test")) -> Any:
         return boto3.client(  # pyright: ignore[reportCallIssue]
             service,  # pyright: ignore[reportArgumentType]
             endpoint_url=self.url,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
             config=Config(retries={"total_max_attempts": attempts}),
         )
 
