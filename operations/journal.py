@@ -71,7 +71,7 @@ class Mark(BaseModel):
 
     @property
     def is_ours(self) -> bool:
-        return self.is_here and self.pid == os.getpid()
+        return self.is_here and self.pid == os.getpid() and self.run in ("", run_of(self.pid))
 
     @property
     def is_dead(self) -> bool:

@@ -287,8 +287,11 @@ def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
         )
     try:
         yield
-    except EngineError:
-        if stands(stack, plan.live, state_of(stack)):
-            with reading():
-                records.unblock(content)
+    except (OperationError, KeyboardInterrupt):
+        try:
+            if stands(stack, plan.live, state_of(stack)):
+                with reading():
+                    records.unblock(content)
+        except OperationError as error:
+            say(f"whether version {plan.live.number} still stands can't be told, so it stays in quarantine: {error}")
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gate.decision import Decision
+from gate.receipt import run_of
 from gate.signature import Signature
 from gate.store import FolderStore, StoreError
 from operations.errors import OperationError
@@ -103,6 +104,14 @@ def test_what_a_second_attempt_does_again_is_one_change(journal: Journal, tmp_pa
         ("update", "functions"),
         ("delete", "old"),
     ]
+
+
+def test_a_mark_of_our_number_from_before_we_began_is_a_dead_ones() -> None:
+    """In a container the numbers begin anew, and hosts may have the same name."""
+    before = mark(run=f"{os.getpid()} 1")
+    assert (before.is_ours, before.is_dead) == (False, True)
+    now = mark(run=run_of(os.getpid()))
+    assert (now.is_ours, now.is_dead) == (True, False)
 
 
 def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:

@@ -18,7 +18,7 @@ from gate.store import FolderStore
 from gate.surface import Resource, Surface, entry
 from operations import conduct, rollback
 from operations.conduct import LONGEST_LINE
-from operations.engine import Engine, EngineError
+from operations.engine import Engine, EngineError, InterruptedEngineError
 from operations.errors import ExitCode, OperationError
 from operations.gate import gate_of
 from operations.health import Check, HealthReport, Status
@@ -78,7 +78,7 @@ class World:
     first: Version
     second: Version
     state: State = field(default_factory=lambda: State(resources=(PII, PII_ALIAS, INFO)))
-    ends: list[EngineError] = field(default_factory=list[EngineError])
+    ends: list[BaseException] = field(default_factory=list[BaseException])
     updates: list[tuple[tuple[str, ...], Stack]] = field(default_factory=list[tuple[tuple[str, ...], Stack]])
     receipts: list[Callable[[int], None] | None] = field(default_factory=list[Callable[[int], None] | None])
     made: Surface = TARGET  # what the update brings
@@ -300,15 +300,32 @@ def test_it_is_not_tried_for_ever(world: World) -> None:
     assert len(world.updates) == ATTEMPTS == 3
 
 
+@pytest.mark.parametrize(
+    "end", [lasting(), InterruptedEngineError("^C"), OperationError("locked"), KeyboardInterrupt()]
+)
 @pytest.mark.parametrize(("stands", "left"), [(True, set[int]()), (False, {2})])
 def test_what_is_left_is_in_quarantine_before_it_is_left_and_lifted_where_nothing_was_changed(
-    world: World, monkeypatch: pytest.MonkeyPatch, stands: bool, left: set[int]
+    world: World, monkeypatch: pytest.MonkeyPatch, end: BaseException, stands: bool, left: set[int]
 ) -> None:
-    monkeypatch.setattr(rollback, "stands", lambda *_: stands)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    world.ends = [lasting()]
-    with pytest.raises(EngineError):
+    monkeypatch.setattr(rollback, "stands", answering(stands))
+    world.ends = [end]
+    with pytest.raises(type(end)):
         roll_back(world.plan(), world.journal())
     assert quarantined(world) == left
+
+
+def test_where_nobody_can_tell_whether_it_was_left_it_stays_in_quarantine(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(*_: object) -> bool:
+        raise OperationError("the state can't be read")
+
+    monkeypatch.setattr(rollback, "stands", unknown)
+    world.ends = [lasting()]
+    with pytest.raises(EngineError, match="denied"):
+        roll_back(world.plan(), world.journal())
+    assert quarantined(world) == {2}
+    assert "it stays in quarantine: the state can't be read" in capsys.readouterr().err
 
 
 def test_what_will_not_pass_is_not_tried_again(world: World) -> None:
