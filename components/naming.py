@@ -106,6 +106,10 @@ class Site:
         return self._checked("role", f"{APPLICATION}-{self.environment}-probe-role")
 
     @property
+    def probe_role_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:role/{self.probe_role}"
+
+    @property
     def probe_log_group(self) -> str:
         """Lambda writes to the group of this name, and to no other without being told."""
         return self._checked("log group", f"/aws/lambda/{self.probe}")

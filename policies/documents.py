@@ -18,6 +18,7 @@ KEYS = frozenset(
 )
 KEY_POLICY = "aws:kms/keyPolicy:KeyPolicy"
 ROLE = "aws:iam/role:Role"
+PERMISSION = "aws:lambda/permission:Permission"  # a statement of a function's own policy, spelled as properties
 IDENTITY = frozenset(
     {
         "aws:iam/groupPolicy:GroupPolicy",
@@ -112,6 +113,8 @@ class Document:
 
 def documents(args: ResourceValidationArgs, report: ReportViolation, *kinds: Kind) -> list[Document]:
     """Those of one resource; one that is missing or can't be read is reported, a resource without any is let be."""
+    if args.resource_type == PERMISSION and Kind.RESOURCE in kinds:
+        return [Document(kind=Kind.RESOURCE, where="principal", statements=(_permission(args.props),))]
     places = _places(args, kinds)
     if not places:
         args.not_applicable(f"holds no {' or '.join(kinds)} policy")
@@ -145,6 +148,30 @@ def _places(args: ResourceValidationArgs, kinds: Collection[Kind]) -> list[tuple
         inline: Sequence[Any] = args.props.get("inlinePolicies") or ()
         found += [(f"inlinePolicies.{i}.policy", Kind.IDENTITY) for i in range(len(inline)) if inline[i].get("policy")]
     return found
+
+
+def _permission(props: Mapping[str, Any]) -> Statement:
+    """What AWS makes of it. `sourceArn` may have wildcards, and is compared as an ARN."""
+    principal, action = str(props.get("principal") or ""), str(props.get("action") or "")
+    given = {
+        "ArnLike": {"aws:SourceArn": props.get("sourceArn")},
+        "StringEquals": {"aws:SourceAccount": props.get("sourceAccount")},
+    }
+    return Statement(
+        label="the permission",
+        allows=True,
+        actions=(action,),
+        not_actions=(),
+        resources=(),
+        not_resources=(),
+        principals={"Service" if principal.endswith(".amazonaws.com") else "AWS": (principal,)} if principal else {},
+        not_principals={},
+        conditions={
+            operator: {key: (str(value),) for key, value in keys.items()}
+            for operator, keys in given.items()
+            if all(keys.values())
+        },
+    )
 
 
 def _value(props: Any, where: str) -> Any:

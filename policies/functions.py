@@ -16,6 +16,7 @@ from pulumi_policy import (
 from policies.configuration import ENVIRONMENT, stack_config
 
 COMMAND = "command:local:Command"
+LAMBDA = "aws:lambda/function:Function"
 STACK = "pulumi:pulumi:Stack"
 RELEASE = re.compile(r"\bcomponents\.functions_release deploy\b")
 TRIGGER = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*) [0-9a-f]{64} verify_jwt=(?P<verify>true|false)")
@@ -98,13 +99,18 @@ def verify_jwt(args: ResourceValidationArgs, report_violation: ReportViolation) 
 
 
 def command_no_secret(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    if not args.resource_type.startswith("command:"):
-        args.not_applicable("no command")
-    for where, text in texts(args.props):
+    if args.resource_type == LAMBDA:
+        found = texts(args.props.get("environment") or {}, "environment")
+    elif args.resource_type.startswith("command:"):
+        found = texts(args.props)
+    else:
+        args.not_applicable("neither a command nor a function")
+        return
+    for where, text in found:
         for kind in secrets_in(text):
             report_violation(
-                f"{args.name}: `{where}` holds {kind}, which state, history and error messages would repeat; let the "
-                "command read it from the environment of who deploys",
+                f"{args.name}: `{where}` holds {kind}, which state, history and error messages would repeat; let a "
+                "command read it from the environment of who deploys, a function from the parameter store",
                 None,
             )
 
@@ -131,7 +137,7 @@ POLICIES: list[Policy] = [
     ),
     ResourceValidationPolicy(
         name="command-no-secret",
-        description="No secret stands in a command or in its environment.",
+        description="No secret stands in a command, or in the environment of a command or a Lambda function.",
         validate=command_no_secret,
         enforcement_level=EnforcementLevel.MANDATORY,
     ),

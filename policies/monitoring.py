@@ -1,7 +1,7 @@
 """Alarms that can ring and are heard; notifications and logs that are kept as they should be."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pulumi_policy import (
 
 from policies.configuration import ENVIRONMENT, stack_config
 from policies.functions import released
+from policies.probe import asked
 
 METRIC_ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE_ALARM = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
@@ -84,10 +85,15 @@ def unpublished(series: Watched, resources: Sequence[PolicyResource]) -> str | N
     own: Mapping[str, Sequence[str]] = PUBLISHED["functions"]["namespaces"]
     if series.name in own.get(series.namespace, ()):
         values = {"Environment": {stack_config().get(ENVIRONMENT)}, "Function": set(released(resources))}
-        if set(series.dimensions) != set(PUBLISHED["functions"]["dimensions"]):
-            return f"the functions publish it by {' and '.join(PUBLISHED['functions']['dimensions'])}"
-        wrong = [f"{key} {value}" for key, value in sorted(series.dimensions.items()) if value not in values[key]]
-        return f"the stack has no {' and no '.join(wrong)}" if wrong else None
+        return _misnamed(series, "the functions publish", PUBLISHED["functions"]["dimensions"], values)
+    probe: Mapping[str, Any] = PUBLISHED["probe"]
+    probes: Mapping[str, Any] = probe["namespaces"].get(series.namespace, {})
+    if series.name in probes.get("metrics", ()):
+        functions = asked(resources, probe["handler"], stack_config().get(ENVIRONMENT))
+        if functions is None:
+            return "the stack has no probe that a schedule calls (function, rule, target, permission)"
+        values = {"Environment": {stack_config().get(ENVIRONMENT)}, "Endpoint": {*probe["endpoints"], *functions}}
+        return _misnamed(series, "the probe publishes", probes["dimensions"], values)
     aws: Mapping[str, Any] = PUBLISHED["aws"].get(series.namespace, {})
     types = {resource.resource_type for resource in resources}
     if series.name in aws.get("metrics", ()):
@@ -98,6 +104,15 @@ def unpublished(series: Watched, resources: Sequence[PolicyResource]) -> str | N
     if any(each and (each.get("namespace"), each.get("name")) == (series.namespace, series.name) for each in filters):
         return None
     return "nothing in policies/published_metrics.yaml publishes it"
+
+
+def _misnamed(
+    series: Watched, publisher: str, dimensions: Sequence[str], values: Mapping[str, Collection[str | None]]
+) -> str | None:
+    if set(series.dimensions) != set(dimensions):
+        return f"{publisher} it by {' and '.join(dimensions)}"
+    wrong = [f"{key} {value}" for key, value in sorted(series.dimensions.items()) if value not in values[key]]
+    return f"the stack has no {' and no '.join(wrong)}" if wrong else None
 
 
 def metric_published(args: StackValidationArgs, report_violation: ReportViolation) -> None:

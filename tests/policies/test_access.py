@@ -7,6 +7,7 @@ import pulumi_aws.iam as iam
 import pytest
 
 from policies.access import ATTACHMENTS, EXCEPTIONS, LONG_LIVED
+from policies.documents import PERMISSION
 from tests.policies.table import (
     ACCOUNT,
     COMPLIANT,
@@ -81,10 +82,19 @@ NO_TRUST = Row(
     said="`assumeRolePolicy` can't be read for certain: its Version is not",
 )
 
+
+def permission(verdict: str, said: str = "", **changed: str) -> Row:
+    """Of a Lambda function, by properties instead of a document."""
+    props = {"action": "lambda:InvokeFunction", "function": "x", "principal": "events.amazonaws.com"} | changed
+    return Row(verdict=verdict, type=PERMISSION, props=props, said=said)
+
+
 TABLE: Table = {
     "iam-no-wildcard-action": [
         identity(COMPLIANT, READ),
         identity(COMPLIANT, {**READ, "Effect": "Deny", "Action": "*"}),
+        permission(COMPLIANT),
+        permission(VIOLATING, action="lambda:*", said="the Action lambda:* is a wildcard"),
         identity(VIOLATING, {**READ, "Action": "*"}, said="the Action * is a wildcard; list the actions"),
         identity(VIOLATING, {**READ, "Action": ["s3:PutObject", "s3:Get*"]}, said="the Action s3:Get* is a wildcard"),
         identity(
@@ -174,6 +184,9 @@ TABLE: Table = {
         trust(COMPLIANT, ASSUME),
         topic(COMPLIANT, PUBLISH),
         topic(COMPLIANT, {**PUBLISH, "Effect": "Deny", "Principal": "*"}),
+        permission(COMPLIANT),
+        permission(VIOLATING, principal="*", said="`principal`, the permission: the Principal * is a wildcard"),
+        permission(VIOLATING, principal="", said="it names no Principal; name one"),
         trust(VIOLATING, {**ASSUME, "Principal": "*"}, said="the Principal * is a wildcard"),
         trust(VIOLATING, {**ASSUME, "Principal": {"AWS": "*"}}, said="the Principal * is a wildcard"),
         topic(
@@ -261,6 +274,15 @@ TABLE: Table = {
             },
             said="demand sts:ExternalId by StringEquals",
         ),
+        permission(COMPLIANT, sourceArn=f"arn:aws:events:us-east-1:{ACCOUNT}:rule/x"),
+        permission(COMPLIANT, sourceAccount=ACCOUNT),
+        permission(COMPLIANT, principal=ACCOUNT),
+        permission(VIOLATING, said="events.amazonaws.com works for every customer of AWS"),
+        permission(VIOLATING, sourceArn="arn:aws:s3:::bucket", said="demand aws:SourceAccount"),
+        permission(VIOLATING, sourceArn=f"arn:aws:events:us-east-1:{OTHER_ACCOUNT}:rule/x", said="works for every"),
+        permission(VIOLATING, sourceAccount=OTHER_ACCOUNT, said="works for every"),
+        permission(VIOLATING, principal=OTHER_ACCOUNT, said=f"{OTHER_ACCOUNT} is of another account"),
+        permission(NOT_KNOWN, sourceArn=UNKNOWN, said="sourceArn"),
         topic(VIOLATING, PUBLISH, said="cloudwatch.amazonaws.com works for every customer of AWS"),
         topic(
             VIOLATING,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from policies.functions import COMMAND, STACK, WEBHOOKS
+from policies.functions import COMMAND, LAMBDA, STACK, WEBHOOKS
 from tests.policies.table import (
     COMPLIANT,
     MISSING,
@@ -90,6 +90,14 @@ TABLE: Table = {
                 verdict=VIOLATING, type=COMMAND, props={"create": f"call --key {value}"}, said=f"`create` holds {kind},"
             )
             for kind, value in SECRETS.items()
+        ),
+        Row(verdict=COMPLIANT, type=LAMBDA, props={"environment": {"variables": {"PF_PARAMETERS": "/a/probe"}}}),
+        Row(verdict=COMPLIANT, type=LAMBDA, props={"description": AWS_SECRET}),  # only the environment is a habit
+        Row(
+            verdict=VIOLATING,
+            type=LAMBDA,
+            props={"environment": {"variables": {"KEY": AWS_SECRET}}},
+            said="`environment.variables.KEY` holds an AWS secret access key",
         ),
         Row(
             verdict=VIOLATING,

@@ -1,11 +1,17 @@
 """What the pack says about alarms, topics and logs."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from components.probe_package import HANDLER
 from policies.monitoring import COMPOSITE_ALARM, LOG_GROUP, METRIC_ALARM, METRIC_FILTER, PUBLISHED, TOPIC
+from probe.handler import handle
+from probe.publisher import Publisher
+from probe.questions import Probe
+from probe.rounds import run
 from tests.components.recording import ROOT
 from tests.policies.table import (
     COMPLIANT,
@@ -19,6 +25,7 @@ from tests.policies.table import (
     cases,
     check,
 )
+from tests.probe.fakes import KEYS, SETTINGS, Gateway, Time
 
 pytestmark = pytest.mark.rows("K5", "K2")
 
@@ -31,6 +38,38 @@ RELEASE = {
 }
 BY_FUNCTION = {"Environment": "sandbox", "Function": "encrypt-data"}
 REQUESTS = {"namespace": "ParkerFlight/Functions", "metricName": "Requests", "dimensions": BY_FUNCTION}
+PROBE: dict[str, dict[str, Any]] = {
+    "aws:lambda/function:Function": {
+        "name": "a-probe",
+        "handler": "probe.handler.handle",
+        "environment": {
+            "variables": {"PF_ENVIRONMENT": "sandbox", "PF_FUNCTIONS": "create-payment-method encrypt-data"}
+        },
+    },
+    "aws:cloudwatch/eventRule:EventRule": {
+        "name": "a-rule",
+        "scheduleExpression": "rate(1 minute)",
+        "state": "ENABLED",
+    },
+    "aws:cloudwatch/eventTarget:EventTarget": {
+        "rule": "a-rule",
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:a-probe",
+    },
+    "aws:lambda/permission:Permission": {
+        "function": "a-probe",
+        "action": "lambda:InvokeFunction",
+        "principal": "events.amazonaws.com",
+        "sourceArn": "arn:aws:events:us-east-1:123456789012:rule/a-rule",
+    },
+}
+BY_ENDPOINT = {"Environment": "sandbox", "Endpoint": "encrypt-data"}
+AVAILABLE = {"namespace": "ParkerFlight/Probe", "metricName": "Available", "dimensions": BY_ENDPOINT}
+CONNECTIONS = {
+    "namespace": "ParkerFlight/Database",
+    "metricName": "Connections",
+    "dimensions": {"Environment": "sandbox"},
+}
+NO_PROBE = "which never comes: the stack has no probe that a schedule calls"
 NO_ALARM = Row(verdict=NOT_APPLICABLE, type=TOPIC, props={})
 
 
@@ -41,6 +80,14 @@ def alarm(verdict: str, metric: dict[str, Any], said: str = "", beside: dict[str
     ]
     beside = RELEASE if beside is None else beside
     return Row(verdict=verdict, type=METRIC_ALARM, props={"metricQueries": queries}, said=said, beside=beside)
+
+
+def unprobed(type_: str, **changed: Any) -> Row:
+    """A probe with one thing in the way; without changes, one that is not there."""
+    beside = {one: props for one, props in PROBE.items() if one != type_}
+    return alarm(
+        VIOLATING, AVAILABLE, said=NO_PROBE, beside=beside | ({type_: PROBE[type_] | changed} if changed else {})
+    )
 
 
 TABLE: Table = {
@@ -97,6 +144,42 @@ TABLE: Table = {
             {"namespace": "AWS/SNS", "metricName": "NumberOfNotificationsFailed"},
             said=f"AWS publishes it for {TOPIC}, and the stack has none",
         ),
+        *(
+            alarm(COMPLIANT, {**AVAILABLE, "dimensions": {**BY_ENDPOINT, "Endpoint": endpoint}}, beside=PROBE)
+            for endpoint in ("rest", "metrics", "encrypt-data")
+        ),
+        alarm(COMPLIANT, CONNECTIONS, beside=PROBE),
+        *(unprobed(type_) for type_ in PROBE),
+        unprobed("aws:lambda/function:Function", handler="another.handle"),
+        unprobed("aws:lambda/function:Function", environment={"variables": {"PF_ENVIRONMENT": "production"}}),
+        unprobed("aws:lambda/function:Function", name="another"),
+        unprobed("aws:cloudwatch/eventRule:EventRule", state="DISABLED"),
+        unprobed("aws:cloudwatch/eventRule:EventRule", scheduleExpression=""),
+        unprobed("aws:cloudwatch/eventRule:EventRule", name="another"),
+        unprobed("aws:cloudwatch/eventTarget:EventTarget", arn="arn:aws:lambda:us-east-1:123456789012:function:other"),
+        unprobed("aws:lambda/permission:Permission", action="lambda:GetFunction"),
+        unprobed("aws:lambda/permission:Permission", principal="sns.amazonaws.com"),
+        unprobed("aws:lambda/permission:Permission", sourceArn="arn:aws:events:us-east-1:123456789012:rule/other"),
+        alarm(VIOLATING, CONNECTIONS, said=NO_PROBE, beside=RELEASE),
+        alarm(VIOLATING, {**AVAILABLE, "metricName": "Up"}, said="nothing in policies/", beside=PROBE),
+        alarm(
+            VIOLATING,
+            {**AVAILABLE, "dimensions": {**BY_ENDPOINT, "Endpoint": "another"}},
+            said="the stack has no Endpoint another",
+            beside=PROBE,
+        ),
+        alarm(
+            VIOLATING,
+            {**AVAILABLE, "dimensions": {"Environment": "sandbox"}},
+            said="the probe publishes it by Endpoint and Environment",
+            beside=PROBE,
+        ),
+        alarm(
+            VIOLATING,
+            {**CONNECTIONS, "dimensions": {"Environment": "production"}},
+            said="the stack has no Environment production",
+            beside=PROBE,
+        ),
         alarm(VIOLATING, {"namespace": "AWS/Billing", "metricName": "EstimatedCharges"}, said="nothing in policies/"),
         Row(
             verdict=VIOLATING,
@@ -147,3 +230,34 @@ def test_the_pack_knows_what_the_functions_publish() -> None:
     }
     publisher = (ROOT / "supabase/functions/_shared/cloudwatch.ts").read_text()
     assert re.findall(r'\{ Name: "(\w+)", Value:', publisher) == PUBLISHED["functions"]["dimensions"]
+
+
+def test_the_pack_knows_what_the_probe_publishes() -> None:
+    """Held against a run of it."""
+    published: dict[str, tuple[set[str], set[str]]] = {}
+    endpoints: set[str] = set()
+
+    class CloudWatch:
+        def put_metric_data(self, *, Namespace: str, MetricData: Sequence[Any]) -> None:  # noqa: N803
+            metrics, dimensions = published.setdefault(Namespace, (set(), set()))
+            for datum in MetricData:
+                metrics.add(datum["MetricName"])
+                by = {one["Name"]: one["Value"] for one in datum["Dimensions"]}
+                dimensions.update(by)
+                endpoints.update({by["Endpoint"]} if "Endpoint" in by else ())
+
+    time = Time()
+    run(
+        Probe(SETTINGS, KEYS),
+        fetch=Gateway().fetch,
+        publish=Publisher(CloudWatch(), SETTINGS.environment).publish,
+        remaining=time.remaining(58),
+        clock=time.clock,
+    )
+    known = PUBLISHED["probe"]
+    assert published == {
+        namespace: (set(one["metrics"]), set(one["dimensions"])) for namespace, one in known["namespaces"].items()
+    }
+    assert endpoints == {*known["endpoints"], *SETTINGS.functions}
+    assert known["handler"] == HANDLER == f"{handle.__module__}.{handle.__name__}"
+    assert set(SETTINGS.as_variables()) >= {"PF_ENVIRONMENT", "PF_FUNCTIONS"}, "by these the pack knows whom it asks"

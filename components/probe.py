@@ -1,0 +1,153 @@
+"""The probe: a Lambda function that asks Supabase from outside every minute, and publishes what it saw.
+
+No concurrency is reserved: in a young account the reservation fails in the middle of a deployment, and two runs at
+once only publish twice. Its keys come from the parameter store at run time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.naming import Site
+from components.policy_document import document
+from components.probe_package import HANDLER
+from probe.data import DATABASE, NAMESPACE
+from probe.settings import ANON_KEY, SERVICE_ROLE_KEY, Settings
+
+SCHEDULE = "rate(1 minute)"
+TIMEOUT_SECONDS = 58  # a run is over before the next
+MEMORY_MB = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeArgs:
+    """Whom it asks: the gateway, and these functions under each of the purposes. `code` as `probe_package` makes it."""
+
+    site: Site
+    code: pulumi.AssetArchive
+    gateway_url: str
+    functions: Sequence[str]
+    retention_days: int
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            environment=self.site.environment,
+            gateway_url=self.gateway_url.rstrip("/"),
+            functions=sorted(self.functions),
+            purposes=sorted(self.site.key_aliases),
+            parameters=self.site.probe_parameters,
+        )
+
+
+def trust_policy(site: Site) -> str:
+    """Lambda, in this account. It names no function when it assumes a role: that would be a condition nobody meets."""
+    return document(
+        [
+            {
+                "Sid": "TheProbe",
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": site.account_id}},
+            }
+        ]
+    )
+
+
+def role_policy(site: Site) -> str:
+    """No right on a key: AWS's own key for parameters admits whoever may read the parameter."""
+    return document(
+        [
+            {
+                "Sid": "ReadItsKeys",
+                "Effect": "Allow",
+                "Action": "ssm:GetParameters",
+                "Resource": [
+                    site.arn("ssm", f"parameter{site.probe_parameters}/{name}") for name in (ANON_KEY, SERVICE_ROLE_KEY)
+                ],
+            },
+            {
+                "Sid": "PublishMetrics",
+                "Effect": "Allow",
+                "Action": "cloudwatch:PutMetricData",
+                "Resource": "*",  # the action knows no resources; the namespace is its limit
+                "Condition": {"StringEquals": {"cloudwatch:namespace": [DATABASE, NAMESPACE]}},
+            },
+            {
+                "Sid": "WriteItsLog",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": site.arn("logs", f"log-group:{site.probe_log_group}:*"),
+            },
+        ]
+    )
+
+
+class Probe(pulumi.ComponentResource):
+    """Function, role, log and schedule. Names are built from the site: a preview shows all there is to approve."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ProbeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("parkerflight:lambda:Probe", name, None, opts)
+        site, child = args.site, pulumi.ResourceOptions(parent=self)
+        log = aws.cloudwatch.LogGroup(
+            name, name=site.probe_log_group, retention_in_days=args.retention_days, tags=site.tags, opts=child
+        )
+        role = aws.iam.Role(
+            name,
+            name=site.probe_role,
+            description="What Parker Flight's probe may do",
+            assume_role_policy=trust_policy(site),
+            tags=site.tags,
+            opts=child,
+        )
+        policy = aws.iam.RolePolicy(name, name="probe", role=role.name, policy=role_policy(site), opts=child)
+        function = aws.lambda_.Function(
+            name,
+            name=site.probe,
+            description="Asks Supabase from outside every minute",
+            runtime=aws.lambda_.Runtime.PYTHON3D13,
+            architectures=["arm64"],
+            handler=HANDLER,
+            code=args.code,
+            role=site.probe_role_arn,
+            timeout=TIMEOUT_SECONDS,
+            memory_size=MEMORY_MB,
+            environment=aws.lambda_.FunctionEnvironmentArgs(variables=args.settings.as_variables()),
+            tags=site.tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[log, policy]),  # Lambda would make a log without end
+        )
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=site.probe,
+            description="Calls the probe",
+            schedule_expression=SCHEDULE,
+            state="ENABLED",
+            tags=site.tags,
+            opts=child,
+        )
+        permission = aws.lambda_.Permission(
+            name,
+            statement_id="schedule",
+            action="lambda:InvokeFunction",
+            function=site.probe,
+            principal="events.amazonaws.com",
+            source_arn=site.probe_rule_arn,
+            source_account=site.account_id,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
+        )
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=site.probe,
+            target_id="probe",
+            arn=site.probe_arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[rule, permission]),
+        )
+        self.name = function.name
+        self.arn = function.arn
+        self.register_outputs({"name": self.name, "arn": self.arn})
