@@ -7,19 +7,22 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from components.alarms import Alarm, function_alarms
-from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
+from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs, function_settings
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import SourceError, read_release
-from components.naming import DATA_CLASSES, GENERAL, PAYMENT, PII
+from components.naming import DATA_CLASSES
 from components.notifications import Notifications, NotificationsArgs
 from components.operations_log import OperationsLog, OperationsLogArgs
+from components.probe import Probe, ProbeArgs
+from components.probe_package import probe_package
 from settings import Settings, SettingsError
 
+root = Path(__file__).resolve().parent
 try:
     settings = Settings.from_config({**get_config_env(), **CONFIG.get()}, stack := pulumi.get_stack())
     settings.require_gate(stack, os.environ)
-    release = read_release(Path(__file__).resolve().parent)
+    release = read_release(root)
 except (SettingsError, SourceError) as error:
     raise pulumi.RunError(str(error)) from None
 
@@ -54,17 +57,13 @@ functions = EdgeFunctions(
         project_ref=settings.supabase_project_ref,
         release=release,
         functions_url=f"{supabase_url}/functions/v1",
-        settings={
-            "PF_ENVIRONMENT": site.environment,
-            "PF_AWS_REGION": site.region,
-            "PF_ROLE_ARN": site.role_arn,
-            "PF_EXTERNAL_ID": settings.external_id,
-            "PF_KEY_ALIAS_GENERAL": site.alias(GENERAL),
-            "PF_KEY_ALIAS_PII": site.alias(PII),
-            "PF_KEY_ALIAS_PAYMENT": site.alias(PAYMENT),
-        },
+        settings=function_settings(site, settings.external_id),
         after=[access, *keys.values()],
     ),
+)
+probe = Probe(
+    "probe",
+    ProbeArgs(site=site, code=probe_package(root), gateway_url=supabase_url, functions=tuple(release.functions)),
 )
 for function in release.functions:
     for alarm in function_alarms(site, function):
@@ -76,4 +75,5 @@ pulumi.export("functionsUser", access.user_name)
 pulumi.export("functionUrls", functions.urls)
 pulumi.export("release", release.digest)
 pulumi.export("logGroup", log.name)
+pulumi.export("probe", probe.name)
 pulumi.export("topics", notifications.topic_arns)

@@ -12,9 +12,23 @@ import pulumi
 import pulumi_command as command
 
 from components.function_source import Release
+from components.naming import GENERAL, PAYMENT, PII, Site
 
 # Relative, and the same on every machine: an absolute path would be a change in every other clone.
 TOOL = "${PF_PYTHON:-.venv/bin/python} -m components.functions_release"
+
+
+def function_settings(site: Site, external_id: str) -> dict[str, str]:
+    """What the functions read from their environment, but for secrets."""
+    return {
+        "PF_ENVIRONMENT": site.environment,
+        "PF_AWS_REGION": site.region,
+        "PF_ROLE_ARN": site.role_arn,
+        "PF_EXTERNAL_ID": external_id,
+        "PF_KEY_ALIAS_GENERAL": site.alias(GENERAL),
+        "PF_KEY_ALIAS_PII": site.alias(PII),
+        "PF_KEY_ALIAS_PAYMENT": site.alias(PAYMENT),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from probe.settings import ANON_KEY, SERVICE_ROLE_KEY, Settings
 SCHEDULE = "rate(1 minute)"
 TIMEOUT_SECONDS = 58  # a run is over before the next
 MEMORY_MB = 256
+LOG_DAYS = 30  # it says what was unwell when; the figures are CloudWatch's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,6 @@ class ProbeArgs:
     code: pulumi.AssetArchive
     gateway_url: str
     functions: Sequence[str]
-    retention_days: int
 
     @property
     def settings(self) -> Settings:
@@ -96,7 +96,7 @@ class Probe(pulumi.ComponentResource):
         super().__init__("parkerflight:lambda:Probe", name, None, opts)
         site, child = args.site, pulumi.ResourceOptions(parent=self)
         log = aws.cloudwatch.LogGroup(
-            name, name=site.probe_log_group, retention_in_days=args.retention_days, tags=site.tags, opts=child
+            name, name=site.probe_log_group, retention_in_days=LOG_DAYS, tags=site.tags, opts=child
         )
         role = aws.iam.Role(
             name,

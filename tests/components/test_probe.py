@@ -33,7 +33,6 @@ def declared(*, first_preview: bool = False) -> Recording:
         code=probe_package(ROOT),
         gateway_url="https://gateway/",
         functions=("encrypt-data", "create-payment-method"),
-        retention_days=30,
     )
     return record(lambda: Probe("probe", args), first_preview=first_preview)
 

@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Project:
         place.mkdir()
     for name in ("__main__.py", "settings.py", "Pulumi.yaml", "Pulumi.sandbox.yaml", "Pulumi.production.yaml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("components", "supabase"):
+    for name in ("checks", "components", "probe", "supabase"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     (folder / ".venv").symlink_to(ROOT / ".venv")
