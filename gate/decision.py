@@ -91,6 +91,7 @@ class Change:
     release: str
     content: str = ""  # digest of surface and functions, whatever program brings them
     returns: bool = False  # it says that it brings a release of before back
+    version: str = ""  # which one, for the commands that people are told
     signers: str  # digest of the trust files that come with the change
     pack: str
     commit: str = ""  # of the program; empty outside a git repository

@@ -31,9 +31,11 @@ from gate.trust import Trust, TrustError, TrustFiles, in_force
 NAMESPACE = "parker-flight"
 EMERGENCY = "PF_EMERGENCY"
 FOLDER = "PF_APPROVALS"
-# A rollback runs a release that was unpacked outside git: the repository that vouches for it, and by which commit.
+# A rollback runs a release that was unpacked outside git: the repository that vouches for it, and by which commit; the
+# version's number is for words alone.
 CHECKOUT = "PF_CHECKOUT"
 COMMIT = "PF_COMMIT"
+VERSION = "PF_VERSION"
 DEFAULT_HOURS = {"timeZone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
 
 
@@ -226,6 +228,7 @@ class Gate:
             release=release,
             content=content_digest(surface.digest, functions),
             returns=self.is_return,
+            version=self.environment.get(VERSION, "") if self.is_return else "",
             signers=self.trust.digest if self.is_return else self.files.digest,
             pack=pack,
             commit=self.commits.head(),

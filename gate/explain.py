@@ -14,5 +14,6 @@ def denial(verdict: Verdict, change: Change) -> str:
             f"    {one.role}: {' or '.join(one.people) or 'nobody who may give it is among the signers'}"
             for one in verdict.missing
         ]
-        lines.append(f"  See what it is, and approve it: ./pf approve{stack}")
+        version = f" --version {change.version}" if change.version else ""
+        lines.append(f"  See what it is, and approve it: ./pf approve{stack}{version}")
     return "\n".join(lines)

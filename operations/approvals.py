@@ -56,12 +56,14 @@ class Approvals(BaseModel):
     problems: list[str]
     missing: list[MissingApproval]
     filed: list[FiledApproval]
+    version: str = ""  # that it would bring back
 
     @property
     def approve_command(self) -> str:
         """The first to approve says why."""
         begun = any(one.for_this_change for one in self.filed)
-        return f"./pf approve --stack {self.stack}{'' if begun else ' --reason WHY'}"
+        version = f" --version {self.version}" if self.version else ""
+        return f"./pf approve --stack {self.stack}{version}{'' if begun else ' --reason WHY'}"
 
 
 def approvals(stack: Stack) -> Approvals:
@@ -84,6 +86,7 @@ def approvals_of(found: Look) -> Approvals:
         problems=list(verdict.problems),
         missing=[MissingApproval(role=one.role, people=list(one.people)) for one in verdict.missing],
         filed=_filed(found),
+        version=found.change.version,
     )
 
 

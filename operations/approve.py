@@ -73,7 +73,9 @@ def _wanted(found: Look, *, hotfix: bool) -> Literal["infrastructure", "hotfix"]
     if verdict.allowed and not hotfix:
         raise OperationError(
             f"nothing to approve: this change is allowed already ({verdict.kind})",
-            f"Deploy it: ./pf deploy --stack {found.gate.stack}",
+            f"Bring it back: ./pf rollback{_stack(found)} --reason WHY"
+            if found.change.version
+            else f"Deploy it: ./pf deploy{_stack(found)}",
         )
     return "hotfix" if hotfix or verdict.kind is Kind.HOTFIX else "infrastructure"
 
@@ -166,4 +168,5 @@ def _requester(found: Look) -> str:
 
 
 def _stack(found: Look) -> str:
-    return f" --stack {found.gate.stack}"
+    version = found.change.version
+    return f" --stack {found.gate.stack}{f' --version {version}' if version else ''}"

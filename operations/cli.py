@@ -60,6 +60,9 @@ WatchOption = Annotated[
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="Wait that long for another update to end, like 5m.")
 ]
+ReturnOption = Annotated[
+    int | None, typer.Option("--version", help="Not of this checkout: of bringing that version back.", min=1)
+]
 NumberArgument = Annotated[int, typer.Argument(help="Its number: pf history.", min=1)]
 ConfirmOption = Annotated[str, typer.Option(help="The stack's name, where nobody can be asked.")]
 
@@ -105,6 +108,21 @@ def _load(name: str | None, needs: Iterable[str]) -> "Stack":
     from operations.stack import Stack, default_stack
 
     return Stack.load(name or default_stack(), needs=needs)
+
+
+@contextmanager
+def _change(name: str | None, version: int | None) -> Generator["Stack"]:
+    """The stack as this checkout would change it, or as bringing a version back would."""
+    from operations.preflight import NEEDS
+
+    if version is None:
+        yield _load(name, NEEDS)
+        return
+    from operations.rollback import Wish, planned
+    from operations.stack import default_stack
+
+    with planned(name or default_stack(), Wish(reason="an approval", number=version)) as plan:
+        yield plan.stack
 
 
 def _show_version(wanted: bool) -> None:
@@ -385,15 +403,13 @@ def approve(
     hotfix: Annotated[bool, typer.Option("--hotfix", help="Approve exactly this release, not yet merged.")] = False,
     confirm: Annotated[str, typer.Option(help="The digest shown, where nobody can be asked.")] = "",
     check: Annotated[bool, typer.Option("--check", help="Sign nothing; exit 1 while approvals are missing.")] = False,
+    version: ReturnOption = None,
 ) -> None:
     """Show what this checkout would change, in words, and sign it with your SSH key.
 
     Examples: pf approve --stack production --reason "rotate sooner"; pf approve --check
     """
-    with _verb():
-        from operations.preflight import NEEDS
-
-        loaded = _load(stack, NEEDS)
+    with _verb(), _change(stack, version) as loaded:
         if check:
             from operations.approvals import check as ask
 
@@ -415,17 +431,16 @@ def approve(
 
 
 @app.command(short_help="What the change needs, what is signed, what is missing.", epilog=EXIT_CODES)
-def approvals(stack: StackOption = None, as_json: JsonOption = False) -> None:
+def approvals(stack: StackOption = None, as_json: JsonOption = False, version: ReturnOption = None) -> None:
     """What this checkout's change needs, what is signed, what is missing and who may give it.
 
     Example: pf approvals --stack production
     """
-    with _verb():
+    with _verb(), _change(stack, version) as loaded:
         from operations.approvals import approvals as ask
         from operations.output import show_approvals
-        from operations.preflight import NEEDS
 
-        _print(ask(_load(stack, NEEDS)), show_approvals, as_json=as_json)
+        _print(ask(loaded), show_approvals, as_json=as_json)
 
 
 @app.command(short_help="Take an approval back.", epilog=EXIT_CODES)

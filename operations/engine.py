@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Self
 
+from gate.evidence import VERSION
 from operations.engine_display import COLOUR, Display
 from operations.errors import ExitCode, OperationError
 from operations.locks import Holder, holders, locks
@@ -186,7 +187,8 @@ class Engine:
         if denials:
             return EngineError(
                 f"the policy pack denied this change; {left}",
-                f"What is missing, and who may give it: ./pf approvals{self.stack.command}",
+                f"What is missing, and who may give it: ./pf approvals{self.stack.command}"
+                + (f" --version {version}" if (version := self.stack.variables.get(VERSION)) else ""),
                 ended,
             )
         cure = again

@@ -19,7 +19,7 @@ from typing import Any, cast
 import yaml
 
 from gate.commits import Commits, GitError, ReleaseCommits
-from gate.evidence import CHECKOUT, COMMIT
+from gate.evidence import CHECKOUT, COMMIT, VERSION
 from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
 from gate.stack_file import ENCRYPTION, release_part
@@ -184,6 +184,7 @@ def unpacked(
                 **stack.variables,
                 CHECKOUT: str(ROOT),
                 COMMIT: "" if version.dirty else version.commit,
+                VERSION: str(version.number),
                 "PF_STATE": str(stack.state),
                 "PULUMI_GIT_HEAD": version.commit,
             },

@@ -201,6 +201,34 @@ def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout:
     assert [one["row"] for one in said["benchmarks"]] == ["P5"]
 
 
+@pytest.mark.rows("C1", "C2")
+def test_a_version_that_came_in_an_incident_is_approved_where_it_is_brought_back(checkout: Checkout) -> None:
+    file, people = checkout.root / "Pulumi.sandbox.yaml", checkout.state / "sandbox/people"
+    before, commander = file.read_text(), str(people / "incident-commander")
+    opened = checkout.pf("incident", "open", "--reason", "x", "--key", commander, "--confirm", "sandbox").stdout.strip()
+    try:
+        file.write_text(before.replace("config:\n", "config:\n  parker-flight:logRetentionDays: 30\n"))
+        checkout.pf("deploy", "--emergency", "--reason", "a test")
+        number = str(live(checkout))
+    finally:
+        file.write_text(before)
+        checkout.pf("incident", "close", opened, "--reason", "a test")
+    checkout.pf("deploy")
+    denied = checkout.pf("rollback", "--version", number, "--reason", "x", check=False)
+    assert denied.returncode == 3
+    assert denied.stderr.endswith(f": ./pf approvals --version {number}\n")
+    asked = json.loads(checkout.pf("approvals", "--version", number, "--json").stdout)
+    for role in ("security", "devops"):
+        checkout.pf(
+            *("approve", "--version", number, "--key", str(people / role), "--reason", "it was good"),
+            *("--requester", "somebody@example.com", "--confirm", asked["surface"][:12]),
+        )
+    checkout.pf("rollback", "--version", number, "--reason", "x")
+    assert report(checkout)["verified"]
+    checkout.pf("unblock", str(report(checkout)["version_before"]), "--reason", "the other tests")
+    checkout.pf("deploy")
+
+
 @pytest.mark.rows("K7", "T4")
 def test_a_key_that_a_denied_rollback_adopted_goes_out_of_the_state_by_one_command(
     checkout: Checkout, handler: Path, tmp_path: Path

@@ -945,7 +945,9 @@ def test_a_denial_says_what_is_wrong_who_may_mend_it_and_how(world: World) -> No
     said = denial(world.verdict(), world.change)
     assert f"The security surface {WANTED.digest[:12]} of production may not be applied:" in said
     assert "devops: bob@parker-flight.com or carol@parker-flight.com" in said
-    assert "./pf approve --stack production" in said
+    assert said.endswith(": ./pf approve --stack production")
+    world.changes(returns=True, version="7")
+    assert denial(world.verdict(), world.change).endswith(": ./pf approve --stack production --version 7")
 
 
 def test_a_denial_says_where_nobody_could_mend_it(world: World) -> None:

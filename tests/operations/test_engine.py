@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gate.evidence import VERSION
 from operations.cli import doctor
 from operations.engine import Engine, EngineError, InterruptedEngineError, StackMissingError
 from operations.errors import ExitCode, OperationError
@@ -235,6 +237,13 @@ def test_the_end_names_the_reason_that_has_to_be_mended_first(
         Engine(stack).change("up")
     assert cure in caught.value.cure
     assert caught.value.code is code
+
+
+def test_a_denied_return_names_the_version_that_is_to_be_approved(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", f"echo '{APPROVAL}'; exit 255")
+    with pytest.raises(EngineError) as caught:
+        Engine(replace(stack, variables={**stack.variables, VERSION: "7"})).change("up")
+    assert caught.value.cure.endswith(": ./pf approvals --version 7")
 
 
 @pytest.mark.parametrize(

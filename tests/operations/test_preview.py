@@ -247,6 +247,8 @@ def test_the_first_to_approve_is_told_to_say_why() -> None:
     assert MISSING.approve_command == "./pf approve --stack sandbox"
     first = MISSING.model_copy(update={"filed": []})
     assert first.approve_command == "./pf approve --stack sandbox --reason WHY"
+    back = first.model_copy(update={"version": "7"})
+    assert back.approve_command == "./pf approve --stack sandbox --version 7 --reason WHY"
 
 
 def test_each_outcome_has_its_exit_code() -> None:

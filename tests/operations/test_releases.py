@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gate.evidence import CHECKOUT, COMMIT
+from gate.evidence import CHECKOUT, COMMIT, VERSION
 from gate.records import Quarantined, Records
 from gate.store import FolderStore
 from operations import releases
@@ -301,9 +301,10 @@ def test_a_release_is_unpacked_outside_and_says_where_it_is_from(program: Progra
         assert (root / "__main__.py").read_text() == "first"
         assert not root.is_relative_to(releases.ROOT)
         assert (root / ".venv").resolve() == (releases.ROOT / ".venv").resolve()
-        said = {name: stack.variables[name] for name in (CHECKOUT, COMMIT, "PULUMI_GIT_HEAD", "PF_STATE")}
+        said = {name: stack.variables[name] for name in (CHECKOUT, COMMIT, VERSION, "PULUMI_GIT_HEAD", "PF_STATE")}
         assert said == {
             CHECKOUT: str(releases.ROOT),
+            VERSION: "1",
             COMMIT: first.commit,
             "PULUMI_GIT_HEAD": first.commit,
             "PF_STATE": str(stack.state),
