@@ -96,9 +96,15 @@ class Change:
     pack: str
     commit: str = ""  # of the program; empty outside a git repository
     reviewed: bool  # the program is on the protected branch, or the stack names none
-    excluded: frozenset[str] = frozenset()  # commit authors, the CI's actor
+    authors: frozenset[str] = frozenset()  # of its commits
+    actor: str = ""  # who started the CI's job
     emergency: bool = False
     now: datetime
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Who had a part in it, and so doesn't approve it."""
+        return self.authors | ({self.actor} if self.actor else frozenset())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,6 +375,8 @@ def _missing(roles: Iterable[Role], excluded: frozenset[str], known: Known) -> t
 
 def _hotfix(change: Change, known: Known) -> Verdict:
     """A program that nobody merged: the devops lead answers for exactly this release."""
+    if _was_live(change, known):  # who starts it again asks for nothing new; who wrote it stays excluded
+        change = replace(change, actor="")
     problems = ["this program is not on the protected branch, or has uncommitted changes: that is a hotfix"]
     brings_signers = change.signers != known.trust.digest
     if brings_signers:
@@ -389,6 +397,15 @@ def _hotfix(change: Change, known: Known) -> Verdict:
     )
 
 
+def _returns(change: Change, known: Known) -> bool:
+    """Whether that very release was live, and is brought back."""
+    return change.returns and known.released is not None
+
+
+def _was_live(change: Change, known: Known) -> bool:
+    return _returns(change, known) or (known.live is not None and known.live.release == change.release)
+
+
 def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str:
     """Why the statement is about something else, or about another time."""
     statement = one.statement
@@ -396,13 +413,11 @@ def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str
         return f"{one.name} is for the release {(statement.release or '')[:12]}, this is {change.release[:12]}"
     if statement.surface != change.surface.digest:
         return f"{one.name} was given with another surface than {change.surface.digest[:12]}"
-    is_live = known.live is not None and known.live.release == change.release
-    returns = change.returns and known.released is not None
-    if statement.base != change.state.digest and not is_live and not returns:
+    if statement.base != change.state.digest and not _was_live(change, known):
         return f"{one.name} was given on another base than {change.state.digest[:12]}"
     if statement.pack != change.pack:
         return f"{one.name} was given under policy pack {statement.pack}, this is {change.pack}"
-    if not statement.not_before <= change.now < statement.expires and not returns:
+    if not statement.not_before <= change.now < statement.expires and not _returns(change, known):
         return f"{one.name} is valid from {statement.not_before:%F %H:%M} to {statement.expires:%F %H:%M} UTC"
     return ""
 

@@ -220,7 +220,6 @@ class Gate:
     ) -> Change:
         """Raises: GitError, TrustError, StoreError."""
         live = self.records.live()
-        actor = self.environment.get("GITHUB_ACTOR", "").lower()
         return Change(
             identity=self.identity,
             surface=surface,
@@ -233,7 +232,8 @@ class Gate:
             pack=pack,
             commit=self.commits.head(),
             reviewed=self.is_reviewed,
-            excluded=self.commits.authors(live.commit if live else "") | ({actor} if actor else set()),
+            authors=self.commits.authors(live.commit if live else ""),
+            actor=self.environment.get("GITHUB_ACTOR", "").lower(),
             emergency=bool(self.environment.get(EMERGENCY)),
             now=datetime.now(UTC),
         )

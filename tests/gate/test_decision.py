@@ -222,7 +222,7 @@ def test_a_feature_is_applied_at_any_time(now: datetime, world: World) -> None:
 def test_a_features_author_may_be_one_of_those_who_approved_the_surface(world: World) -> None:
     """What excludes people is their part in the surface's change, not in every feature on it."""
     redeploying(world)
-    world.changes(excluded=frozenset({world.people.alice.principal}))
+    world.changes(authors=frozenset({world.people.alice.principal}))
     allowed(world, Kind.FEATURE)
 
 
@@ -429,7 +429,7 @@ def test_the_requester_does_not_approve(who: str, world: World) -> None:
 @pytest.mark.parametrize("excluded", ["alice@parker-flight.com", "ALICE", "7+alice@users.noreply.github.com"])
 def test_neither_authors_nor_the_ci_actor_approve(excluded: str, world: World) -> None:
     world.approves()
-    world.changes(excluded=frozenset({excluded}))
+    world.changes(authors=frozenset({excluded}))
     denied(world, Kind.INFRASTRUCTURE, "alice@parker-flight.com has part in this change", missing=("security",))
 
 
@@ -733,14 +733,23 @@ def test_to_call_a_hotfix_a_return_brings_nothing_that_never_was_live(
     denied(hotfix, Kind.HOTFIX, said, missing=("devops-lead",))
 
 
+def test_the_lead_who_approved_a_hotfix_may_start_its_return(used: World) -> None:
+    used.changes(actor=used.people.carol.principal)
+    allowed(used, Kind.HOTFIX)
+    used.changes(authors=frozenset({used.people.carol.principal}))
+    denied(used, Kind.HOTFIX, missing=("devops-lead",))
+
+
 def test_a_hotfix_that_was_live_is_not_deployed_again_without_a_rollback(used: World) -> None:
     used.changes(returns=False)
     denied(used, Kind.HOTFIX, missing=("devops-lead",))
 
 
-def test_the_lead_does_not_approve_their_own_hotfix(hotfix: World) -> None:
+@pytest.mark.parametrize("part", ["authors", "actor"])
+def test_the_lead_does_not_approve_their_own_hotfix(part: str, hotfix: World) -> None:
     hotfix.hotfix()
-    hotfix.changes(excluded=frozenset({hotfix.people.carol.principal}))
+    carol = hotfix.people.carol.principal
+    hotfix.changes(**{part: frozenset({carol}) if part == "authors" else carol})
     denied(hotfix, Kind.HOTFIX, "carol@parker-flight.com has part in this change", missing=("devops-lead",))
 
 
@@ -780,7 +789,7 @@ def test_an_emergency_needs_an_open_incident(emergency: World) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"now": AT + timedelta(hours=2, minutes=59)}, {"reviewed": False}, {"excluded": frozenset({"ivan"})}],
+    [{"now": AT + timedelta(hours=2, minutes=59)}, {"reviewed": False}, {"authors": frozenset({"ivan"})}],
     ids=str,
 )
 def test_in_an_emergency_neither_time_nor_branch_nor_author_matters(changed: dict[str, Any], emergency: World) -> None:
