@@ -1,7 +1,8 @@
 """The probe: a Lambda function that asks Supabase from outside every minute, and publishes what it saw.
 
 No concurrency is reserved: in a young account the reservation fails in the middle of a deployment, and two runs at
-once only publish twice. Its keys come from the parameter store at run time.
+once only publish twice. For the same reason Lambda may try a failed run again: it asks about its own moment. Its keys
+come from the parameter store at run time.
 """
 
 from collections.abc import Sequence
