@@ -11,11 +11,17 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from operations.errors import ExitCode
-from operations.health import Check, HealthReport, Status, health
+from operations.health import Answer, Check, HealthReport, Result, Status, health, judged
 from operations.stack import Stack
 from tests.operations.conftest import FUNCTIONS, PROJECT, RELEASE, all_well, live, secrets, self_check
 
 pytestmark = pytest.mark.rows("E1", "M9", "P6")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine makes no part slow."""
+    monkeypatch.setattr("operations.health.SLOW_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -294,3 +300,12 @@ def test_without_a_state_to_compare_with_drift_is_not_known(
 
 def test_each_status_has_its_exit_code() -> None:
     assert [status.code for status in Status] == [ExitCode.HEALTHY, ExitCode.DEGRADED, ExitCode.DOWN] == [0, 1, 2]
+
+
+@pytest.mark.rows("M7")
+def test_an_answer_that_takes_longer_than_it_may_is_degraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.health.SLOW_SECONDS", 2.0)
+    well = Answer(status=Status.HEALTHY, detail="select")
+    quick, slow = judged([Result(name="rest", answer=well, seconds=took) for took in (2.0, 2.1)])
+    assert (quick.answer.status, slow.answer.status) == (Status.HEALTHY, Status.DEGRADED)
+    assert slow.answer.detail == "slow, over 2 s; select"
