@@ -155,7 +155,7 @@ FURTHER = (
 
 
 def latest_report(checkout: Checkout) -> OperationReport:
-    store = ReportStore.of(checkout.state / "reports", "sandbox", {})
+    store = ReportStore.of(checkout.state / "sandbox/reports", "sandbox", {})
     return store.read(store.find(LATEST))
 
 
