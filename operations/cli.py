@@ -677,14 +677,10 @@ def monitoring_check(stack: StackOption = None, as_json: JsonOption = False) -> 
     """
     with _verb():
         from operations.monitoring import NEEDS, check
+        from operations.output import show_health
 
         report = check(_load(stack, NEEDS))
-        if as_json:
-            print(report.model_dump_json(indent=2))
-        else:
-            from operations.output import show_health
-
-            show_health(report)
+        _print(report, show_health, as_json=as_json)
         _end(report.status.code)
 
 
@@ -693,14 +689,9 @@ def monitoring_alarms(stack: StackOption = None, as_json: JsonOption = False) ->
     """List the alarms as CloudWatch has them; those that ring stand first, with what to do."""
     with _verb():
         from operations.monitoring import alarms
+        from operations.output import show_alarms
 
-        found = alarms(_load(stack, ("AWS",)))
-        if as_json:
-            print(found.model_dump_json(indent=2))
-        else:
-            from operations.output import show_alarms
-
-            show_alarms(found)
+        _print(alarms(_load(stack, ("AWS",))), show_alarms, as_json=as_json)
 
 
 signers = typer.Typer(help="Who may approve.", **_PLAIN)

@@ -76,7 +76,11 @@ def check(stack: Stack) -> HealthReport:
         raise OperationError(f"no alarm is deployed in {stack.name}", f"./pf deploy{stack.command}")
     try:
         aws = Aws(stack)
-        checks = [*_standing(stack, state, moved(engine)), *_readers(aws, state), *_data(aws, state, now)]
+        checks = [
+            *_standing(stack, state, moved(engine)),
+            *_readers(aws, state, f"./pf deploy{stack.command}"),
+            *_data(aws, state, now),
+        ]
     except AwsError as error:
         raise explained(error, stack, "asking for the monitoring") from error
     return HealthReport(
@@ -150,7 +154,7 @@ def _standing(stack: Stack, state: State, changed: Sequence[str]) -> list[Check]
     return found
 
 
-def _readers(aws: Aws, state: State) -> list[Check]:
+def _readers(aws: Aws, state: State, then: str) -> list[Check]:
     found: list[Check] = []
     for topic in (one for one in state.resources if one.type == TOPIC):
         pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic.outputs["arn"])
@@ -158,7 +162,7 @@ def _readers(aws: Aws, state: State) -> list[Check]:
         waiting = [one.get("Endpoint", "") for one in ways if not one.get("SubscriptionArn", "").startswith("arn:")]
         name = str(topic.inputs["name"])
         if not ways:
-            detail = "nobody is subscribed: name somebody in parker-flight:escalation"
+            detail = f"nobody is subscribed: name somebody in parker-flight:notificationEmails, then {then}"
             found.append(Check(name=name, status=Status.DOWN, detail=detail))
         elif waiting:
             nobody = len(waiting) == len(ways)
