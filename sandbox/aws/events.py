@@ -21,7 +21,6 @@ from sandbox.aws.resource_policy import allows
 from sandbox.aws.timetable import Timetable
 
 SERVICE = "events.amazonaws.com"
-ALL_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 log = logging.getLogger("sandbox.events")
 
 

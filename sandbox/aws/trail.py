@@ -10,7 +10,8 @@ from moto.core.responses import BaseResponse
 from moto.events.models import Rule
 from moto.sts.models import sts_backends
 
-from sandbox.aws.events import ALL_MANAGEMENT_EVENTS, EventBridge, event_of, rules
+from sandbox.aws.events import EventBridge, event_of, rules
+from sandbox.providers.aws.events import ALL_MANAGEMENT_EVENTS
 
 # By moto's names. In others, requests hold what CloudTrail hides.
 SOURCES = {"cloudwatch": "monitoring", "events": "events", "iam": "iam", "kms": "kms", "logs": "logs", "sns": "sns"}

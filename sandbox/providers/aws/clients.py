@@ -1,7 +1,7 @@
 """AWS clients, made when first needed. botocore's are those of boto3, and their import costs half as much."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +54,25 @@ class Clients:
             {key: value for key, value in after.items() if before.get(key) != value},
             [key for key in before if key not in after],
         )
+
+    def change_tags(self, service: str, old: Values, new: Values, *, resource: str = "ResourceARN") -> None:
+        """For a service that takes tags as a list; `resource` is its argument for the ARN."""
+        client, named = self.client(service), {resource: old["arn"]}
+        added, removed = self.tag_changes(old, new)
+        if removed:
+            client.untag_resource(**named, TagKeys=removed)
+        if added:
+            client.tag_resource(**named, Tags=[{"Key": key, "Value": value} for key, value in added.items()])
+
+
+def unless_gone(gone: tuple[str, ...], call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """The call's answer, or None when AWS knows no such thing: it says so by one of the codes `gone`."""
+    try:
+        return call(*arguments, **named)
+    except Exception as error:
+        if error_code(error) not in gone:
+            raise
+        return None
 
 
 def error_code(error: Exception) -> str:

@@ -1,9 +1,10 @@
 """Metric alarms, composite alarms and dashboards."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import Values
 
@@ -19,7 +20,9 @@ OPERATORS = (
 )
 DAY = 86400
 ALARM_NAME = r"[\x20-\x7E]{1,255}"
-GONE = "ResourceNotFound"
+GONE = ("ResourceNotFound",)
+
+_unless_gone = partial(unless_gone, GONE)
 
 
 class MetricAlarm(Resource):
@@ -110,7 +113,7 @@ class MetricAlarm(Resource):
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
         del id_
         aws.client("cloudwatch").put_metric_alarm(**self._arguments(new))
-        _change_tags(aws, old, new)
+        aws.change_tags("cloudwatch", old, new)
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
@@ -191,7 +194,7 @@ class CompositeAlarm(Resource):
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
         del id_
         aws.client("cloudwatch").put_composite_alarm(**self._arguments(new))
-        _change_tags(aws, old, new)
+        aws.change_tags("cloudwatch", old, new)
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
@@ -245,26 +248,6 @@ class Dashboard(Resource):
 def _tags(aws: Clients, arn: str) -> Values:
     tags = aws.client("cloudwatch").list_tags_for_resource(ResourceARN=arn).get("Tags", [])
     return aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tags})
-
-
-def _change_tags(aws: Clients, old: Values, new: Values) -> None:
-    cloudwatch = aws.client("cloudwatch")
-    added, removed = aws.tag_changes(old, new)
-    if removed:
-        cloudwatch.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
-    if added:
-        tags = [{"Key": key, "Value": value} for key, value in added.items()]
-        cloudwatch.tag_resource(ResourceARN=old["arn"], Tags=tags)
-
-
-def _unless_gone(call: Any, **arguments: Any) -> Any:
-    """The call's answer, or None when CloudWatch knows no such thing."""
-    try:
-        return call(**arguments)
-    except Exception as error:
-        if error_code(error) != GONE:
-            raise
-        return None
 
 
 def _dimensions_to(dimensions: Values) -> list[Values]:

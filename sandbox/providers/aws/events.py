@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import UNKNOWN, Values
 
-GONE = "ResourceNotFoundException"
+GONE = ("ResourceNotFoundException",)
 NAME = r"[.\-_A-Za-z0-9]{1,64}"
 # EventBridge insists on the singular for one and on the plural for more.
 SCHEDULE = r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\)"
 ALL_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 BUS = Property(default="default", replaces=True, choices=("default",))
+
+_found = partial(unless_gone, GONE)
 
 
 class EventRule(Resource):
@@ -68,14 +71,8 @@ class EventRule(Resource):
 
     def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
         del id_
-        events = aws.client("events")
-        events.put_rule(**self._arguments({"state": old.get("state")} | new))
-        added, removed = aws.tag_changes(old, new)
-        if removed:
-            events.untag_resource(ResourceARN=old["arn"], TagKeys=removed)
-        if added:
-            tags = [{"Key": key, "Value": value} for key, value in added.items()]
-            events.tag_resource(ResourceARN=old["arn"], Tags=tags)
+        aws.client("events").put_rule(**self._arguments({"state": old.get("state")} | new))
+        aws.change_tags("events", old, new)
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         _found(aws.client("events").delete_rule, Name=id_, Force=bool(state.get("forceDestroy")))
@@ -172,16 +169,6 @@ class EventTarget(Resource):
             if block := inputs.get(key):
                 target[argument_of_block] = {names[name]: value for name, value in block.items()}
         aws.client("events").put_targets(Rule=inputs["rule"], Targets=[target])
-
-
-def _found(call: Any, **arguments: Any) -> Any:
-    """The call's answer, or None when EventBridge knows no such thing."""
-    try:
-        return call(**arguments)
-    except Exception as error:
-        if error_code(error) != GONE:
-            raise
-        return None
 
 
 def _is_json(text: str) -> bool:

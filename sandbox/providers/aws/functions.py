@@ -3,20 +3,23 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 from sandbox.providers.archives import zipped
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import IncompleteError, Property, Resource
 from sandbox.providers.wire import Values
 
-GONE = "ResourceNotFoundException"
+GONE = ("ResourceNotFoundException",)
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")  # what the sandbox can run
 RESERVED_VARIABLES = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_\w+"
     r"|AWS_ACCESS_KEY(_ID)?|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR"
 )
 UNRESERVED = -1
+
+_found = partial(unless_gone, GONE)
 
 
 class Function(Resource):
@@ -205,16 +208,6 @@ class Permission(Resource):
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         _found(aws.client("lambda").remove_permission, FunctionName=state["function"], StatementId=id_)
-
-
-def _found(call: Any, **arguments: Any) -> Any:
-    """The call's answer, or None when Lambda knows no such thing."""
-    try:
-        return call(**arguments)
-    except Exception as error:
-        if error_code(error) != GONE:
-            raise
-        return None
 
 
 def _variables(inputs: Values) -> dict[str, str]:

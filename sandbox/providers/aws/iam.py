@@ -1,14 +1,17 @@
 """IAM roles and users with their inline policies."""
 
 import json
+from functools import partial
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import Values
 
-GONE = "NoSuchEntity"
+GONE = ("NoSuchEntity",)
 NAME = r"[\w+=,.@-]{1,%d}"  # IAM's rule for names
+
+_found = partial(unless_gone, GONE)
 
 
 class Role(Resource):
@@ -200,16 +203,6 @@ class UserPolicy(InlinePolicy):
         "policy": Property(kind="document", required=True),
         "user": Property(required=True, replaces=True),
     }
-
-
-def _found(call: Any, **arguments: Any) -> Any:
-    """The call's answer, or None when IAM knows no such thing."""
-    try:
-        return call(**arguments)
-    except Exception as error:
-        if error_code(error) != GONE:
-            raise
-        return None
 
 
 def _tags(answer: Values) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import IncompleteError, Property, Resource
 from sandbox.providers.wire import UNKNOWN, Values
 
@@ -169,11 +169,7 @@ class Alias(Resource):
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
-        try:
-            aws.client("kms").delete_alias(AliasName=id_)
-        except Exception as error:
-            if error_code(error) not in GONE:
-                raise
+        unless_gone(GONE, aws.client("kms").delete_alias, AliasName=id_)
 
 
 TYPES: tuple[Resource, ...] = (Key(), Alias())

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import Values
 
@@ -72,11 +72,7 @@ class LogGroup(Resource):
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         if state.get("skipDestroy"):
             return
-        try:
-            aws.client("logs").delete_log_group(logGroupName=id_)
-        except Exception as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
+        unless_gone(("ResourceNotFoundException",), aws.client("logs").delete_log_group, logGroupName=id_)
 
     def _set_retention(self, logs: Any, inputs: Values) -> None:
         if days := inputs.get("retentionInDays"):

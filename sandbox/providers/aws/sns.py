@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, error_code
+from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = ("NotFound", "NotFoundException", "ResourceNotFoundException")
+
+_unless_gone = partial(unless_gone, GONE)
 
 
 class Topic(Resource):
@@ -77,12 +80,7 @@ class Topic(Resource):
                     AttributeName=attribute,
                     AttributeValue=_text(new.get(key, self.properties[key].default)),
                 )
-        added, removed = aws.tag_changes(old, new)
-        if removed:
-            sns.untag_resource(ResourceArn=id_, TagKeys=removed)
-        if added:
-            tags = [{"Key": key, "Value": value} for key, value in added.items()]
-            sns.tag_resource(ResourceArn=id_, Tags=tags)
+        aws.change_tags("sns", old, new, resource="ResourceArn")
 
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
@@ -205,15 +203,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-def _unless_gone(call: Any, *arguments: Any, **named: Any) -> Any:
-    try:
-        return call(*arguments, **named)
-    except Exception as error:
-        if error_code(error) not in GONE:
-            raise
-        return None
 
 
 def _attributes(call: Any, **named: Any) -> dict[str, str] | None:
