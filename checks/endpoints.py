@@ -52,13 +52,9 @@ class SelfCheck:
 
 def rest(fetch: Fetch, gateway_url: str, anon_key: str) -> Found:
     """A select under row-level security: REST, database and the anon role in one."""
-    url = f"{gateway_url}/rest/v1/{PROBED_TABLE}?select=id&limit=1"
-    try:
-        reply = fetch(Request(method="GET", url=url, headers=authorized(anon_key)))
-    except UnreachableError as error:
-        return silent(error)
-    if reply.status == HTTPStatus.UNAUTHORIZED:
-        return refused()
+    reply = _asked(fetch, f"{gateway_url}/rest/v1/{PROBED_TABLE}?select=id&limit=1", anon_key)
+    if isinstance(reply, Found):
+        return reply
     if reply.status != HTTPStatus.OK:
         return Found(fault=Fault.BROKEN, detail=f"answered {reply.status} to a select on {PROBED_TABLE}")
     return Found(detail=f"select on {PROBED_TABLE}")
@@ -66,13 +62,9 @@ def rest(fetch: Fetch, gateway_url: str, anon_key: str) -> Found:
 
 def function(fetch: Fetch, gateway_url: str, service_role_key: str, name: str) -> Found:
     """The self-check that the function answers a GET with."""
-    url = f"{gateway_url}/functions/v1/{name}"
-    try:
-        reply = fetch(Request(method="GET", url=url, headers=authorized(service_role_key)))
-    except UnreachableError as error:
-        return silent(error)
-    if reply.status == HTTPStatus.UNAUTHORIZED:
-        return refused()
+    reply = _asked(fetch, f"{gateway_url}/functions/v1/{name}", service_role_key)
+    if isinstance(reply, Found):
+        return reply
     if reply.status == HTTPStatus.NOT_FOUND:
         return Found(fault=Fault.MISSING, detail="not deployed")
     try:
@@ -135,11 +127,13 @@ def _malformed(what: str) -> ValueError:
     return ValueError(f"no self-check: {what} is missing or of another kind")
 
 
-def silent(error: UnreachableError) -> Found:
-    return Found(
-        fault=Fault.UNREACHABLE, detail="no answer in time" if error.timed_out else error.kind, unreachable=error
-    )
-
-
-def refused() -> Found:
-    return Found(fault=Fault.REFUSED, detail="the key is not accepted")
+def _asked(fetch: Fetch, url: str, key: str) -> Reply | Found:
+    """The answer, or what is found where there is none, or where our own key is not accepted."""
+    try:
+        reply = fetch(Request(method="GET", url=url, headers=authorized(key)))
+    except UnreachableError as error:
+        detail = "no answer in time" if error.timed_out else error.kind
+        return Found(fault=Fault.UNREACHABLE, detail=detail, unreachable=error)
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        return Found(fault=Fault.REFUSED, detail="the key is not accepted")
+    return reply

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from components.adoption import adopted
 from components.encryption_key import USE, encryption_context
 from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Site, pascal
-from components.policy_document import Statement, account_root, document
+from components.policy_document import Statement, account_root, document, publish_metrics, write_log
 
 SESSION_SECONDS = 3600
 
@@ -70,19 +70,8 @@ def role_policy(site: Site) -> str:
                 "Resource": keys,
                 "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": sorted(site.key_aliases.values())}},
             },
-            {
-                "Sid": "PublishMetrics",
-                "Effect": "Allow",
-                "Action": "cloudwatch:PutMetricData",
-                "Resource": "*",  # the action knows no resources; the namespace is its limit
-                "Condition": {"StringEquals": {"cloudwatch:namespace": [METRICS_FUNCTIONS, METRICS_KMS]}},
-            },
-            {
-                "Sid": "WriteOperationsLog",
-                "Effect": "Allow",
-                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": site.arn("logs", f"log-group:{site.log_group}:*"),
-            },
+            publish_metrics(METRICS_FUNCTIONS, METRICS_KMS),
+            write_log("WriteOperationsLog", site.arn("logs", f"log-group:{site.log_group}")),
         ]
     )
 

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import Site
-from components.policy_document import document
+from components.policy_document import document, publish_metrics, write_log
 from components.probe_package import HANDLER
 from probe.data import DATABASE, NAMESPACE
 from probe.settings import ANON_KEY, SERVICE_ROLE_KEY, Settings
@@ -70,19 +70,8 @@ def role_policy(site: Site) -> str:
                     site.arn("ssm", f"parameter{site.probe_parameters}/{name}") for name in (ANON_KEY, SERVICE_ROLE_KEY)
                 ],
             },
-            {
-                "Sid": "PublishMetrics",
-                "Effect": "Allow",
-                "Action": "cloudwatch:PutMetricData",
-                "Resource": "*",  # the action knows no resources; the namespace is its limit
-                "Condition": {"StringEquals": {"cloudwatch:namespace": [DATABASE, NAMESPACE]}},
-            },
-            {
-                "Sid": "WriteItsLog",
-                "Effect": "Allow",
-                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": site.arn("logs", f"log-group:{site.probe_log_group}:*"),
-            },
+            publish_metrics(DATABASE, NAMESPACE),
+            write_log("WriteItsLog", site.arn("logs", f"log-group:{site.probe_log_group}")),
         ]
     )
 

@@ -5,17 +5,18 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-FUNCTION = "aws:lambda/function:Function"
+from policies.documents import PERMISSION
+from policies.functions import LAMBDA
+
 RULE = "aws:cloudwatch/eventRule:EventRule"
 TARGET = "aws:cloudwatch/eventTarget:EventTarget"
-PERMISSION = "aws:lambda/permission:Permission"
 SCHEDULER = "events.amazonaws.com"
 
 
 def asked(resources: Sequence[PolicyResource], handler: str, environment: str | None) -> set[str] | None:
     """The edge functions that probes of this environment ask; None where no probe is called."""
     found: set[str] | None = None
-    for function in _of(resources, FUNCTION):
+    for function in _of(resources, LAMBDA):
         variables: Mapping[str, Any] = (function.get("environment") or {}).get("variables") or {}
         if function.get("handler") != handler or variables.get("PF_ENVIRONMENT") != environment:
             continue

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ class Aws:
             aws_secret_access_key=keys[1],
             config=Config(retries={"total_max_attempts": attempts}),
         )
+
+    def total(self, namespace: str, dimension: tuple[str, str], metric: str) -> float:
+        """What the metric sums up to in the last minutes."""
+        name, value = dimension
+        now = datetime.now(UTC)
+        found = self.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=[{"Name": name, "Value": value}],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+            Period=600,
+            Statistics=["Sum"],
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
 
 
 @contextmanager

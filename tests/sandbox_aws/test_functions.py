@@ -4,7 +4,6 @@ import base64
 import json
 import signal
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -73,17 +72,7 @@ def invoke(aws: Aws, name: str, event: object = None, **options: Any) -> tuple[A
 
 
 def total(aws: Aws, name: str, metric: str) -> float:
-    now = datetime.now(UTC)
-    found = aws.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName=metric,
-        Dimensions=[{"Name": "FunctionName", "Value": name}],
-        StartTime=now - timedelta(minutes=5),
-        EndTime=now + timedelta(minutes=5),
-        Period=600,
-        Statistics=["Sum"],
-    )
-    return sum(point["Sum"] for point in found["Datapoints"])
+    return aws.total("AWS/Lambda", ("FunctionName", name), metric)
 
 
 def test_a_function_sees_what_was_deployed_and_nothing_of_this_project(aws: Aws, deploy: Deploy) -> None:

@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,17 +66,7 @@ def run_rules(aws: Aws) -> list[str]:
 
 
 def total(aws: Aws, rule: str, metric: str) -> float:
-    now = datetime.now(UTC)
-    points = aws.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Events",
-        MetricName=metric,
-        Dimensions=[{"Name": "RuleName", "Value": rule}],
-        StartTime=now - timedelta(minutes=5),
-        EndTime=now + timedelta(minutes=5),
-        Period=600,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return sum(point["Sum"] for point in points)
+    return aws.total("AWS/Events", ("RuleName", rule), metric)
 
 
 def test_a_scheduled_rule_runs_its_function(aws: Aws, rule: str, target: str, tmp_path: Path) -> None:
