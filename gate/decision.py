@@ -166,7 +166,7 @@ def _decide(change: Change, known: Known) -> Verdict:
         return Verdict(allowed=False, kind=_kind(change, known), problems=(_in_quarantine(left, change),))
     if change.emergency:
         return _emergency(change, known)
-    signed = known.before.approved if known.before else ""
+    signed = known.before.signed if known.before else ""
     for what, digest in (("surface", change.surface.digest), ("surface", signed), ("release", change.release)):
         if digest in known.withdrawn:
             why = f"the {what} {digest[:12]} was withdrawn: {known.withdrawn[digest]}"
@@ -198,7 +198,7 @@ def _infrastructure(change: Change, known: Known) -> Verdict:
     kind = _kind(change, known)
     problems: list[str] = []
     if kind is not Kind.INFRASTRUCTURE and known.before:
-        signed = known.before.approved or known.before.surface
+        signed = known.before.signed
         again = [
             verdict
             for one in known.approvals
@@ -411,7 +411,8 @@ def _hotfix_mismatch(one: Signed[Approval], change: Change, known: Known) -> str
     statement = one.statement
     if statement.release != change.release:
         return f"{one.name} is for the release {(statement.release or '')[:12]}, this is {change.release[:12]}"
-    if statement.surface != change.surface.digest:
+    signed = known.before.signed if _returns(change, known) and known.before else change.surface.digest
+    if statement.surface not in (change.surface.digest, signed):
         return f"{one.name} was given with another surface than {change.surface.digest[:12]}"
     if statement.base != change.state.digest and not _was_live(change, known):
         return f"{one.name} was given on another base than {change.state.digest[:12]}"

@@ -20,7 +20,7 @@ from gate.decision import Change, Decision, Identity, Known, Signed, Verdict
 from gate.folder import Filed, Folder
 from gate.hours import DAYS, BusinessHours
 from gate.receipt import ReceiptError, content_digest
-from gate.records import Commit, Records
+from gate.records import Applied, Commit, Records
 from gate.signature import VerifierError
 from gate.state import State, StateError
 from gate.statement import StatementError
@@ -247,8 +247,7 @@ class Gate:
         return Known(
             live=live,
             live_surface=self.records.surface(live.surface) if live else Surface(),
-            before=self.records.applied(surface.digest)
-            or (self.records.applied_resources(surface) if self.is_return else None),
+            before=self._before(surface),
             released=self.records.released(release),
             trust=self.trust,
             hours=self.hours,
@@ -259,6 +258,21 @@ class Gate:
             withdrawn={one.digest: one.reason for one in filed.withdrawn().values()} | self.records.withdrawn(),
             quarantined=self.records.quarantined(),
         )
+
+    def _before(self, surface: Surface) -> Applied | None:
+        """The record of the wanted surface, if it was ever applied.
+
+        A record can be forged. What it says people signed is the wanted surface itself, or one with the same resources
+        where the settings of the gate have changed since to those in force.
+        """
+        found = self.records.applied(surface.digest)
+        if found is None and self.is_return:
+            found = self.records.applied_resources(surface)
+        if found is None or found.signed == surface.digest:
+            return found
+        signed = self.records.surface(found.signed)
+        same = signed.resources_digest == surface.resources_digest and surface.settings == self.settings_in_force
+        return found if same else None
 
     def _bases(self, digests: set[str]) -> dict[str, Surface]:
         """For naming what moved; one that the records don't have can't be named."""

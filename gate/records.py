@@ -34,6 +34,11 @@ class Applied:
     incident: str = ""  # the incident that took the place of an approval
     release: str = ""  # of the functions
 
+    @property
+    def signed(self) -> str:
+        """The surface that people approved."""
+        return self.approved or self.surface
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrustRoot:

@@ -210,7 +210,7 @@ class ApprovalGate:
                     signers_commit=change.commit if brings_signers else known.trust.commit,
                     commit=change.commit,
                     at=self._verdict.since or change.now,
-                    approved=(known.before.approved or known.before.surface) if change.returns and known.before else "",
+                    approved=known.before.signed if change.returns and known.before else "",
                     incident=self._verdict.incident,
                     release=self._receipt.release,
                 ),

@@ -733,6 +733,15 @@ def test_to_call_a_hotfix_a_return_brings_nothing_that_never_was_live(
     denied(hotfix, Kind.HOTFIX, said, missing=("devops-lead",))
 
 
+def test_a_hotfix_comes_back_though_the_gates_settings_have_changed_since(used: World) -> None:
+    """Its statement names the surface with the settings of its time, and so does the record of that one's resources."""
+    used.changes(surface=replace(LIVE, settings={"protectedBranch": "", "businessHours": {}}))
+    used.knows(before=applied(LIVE))
+    allowed(used, Kind.HOTFIX)
+    used.changes(returns=False)
+    denied(used, Kind.HOTFIX, "was given with another surface", missing=("devops-lead",))
+
+
 def test_the_lead_who_approved_a_hotfix_may_start_its_return(used: World) -> None:
     used.changes(actor=used.people.carol.principal)
     allowed(used, Kind.HOTFIX)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 from pulumi.runtime.proto import analyzer_pb2
+from pydantic import TypeAdapter
 
 from gate.assets import ARCHIVE, SIGNATURE
 from gate.decision import Identity
@@ -496,6 +497,22 @@ def test_a_withdrawal_counts_in_the_checkout_and_in_the_records(deployed: Machin
     )
     Folder(deployed.root / "approvals", IDENTITY.stack).write(withdrawal)
     assert "was withdrawn: it breaks" in deployed.preview()[0]
+
+
+@pytest.mark.parametrize("field", ["surface", "approved"])
+@pytest.mark.parametrize("what", ["resources", "settings"])
+def test_a_forged_record_lends_a_surface_no_approval_of_another(field: str, what: str, deployed: Machine) -> None:
+    """Whoever writes to the store could name there what people have signed, for whatever they want."""
+    wanted = changed(description="wider") if what == "resources" else wire()
+    if what == "settings":
+        deployed.business_hours = {**deployed.business_hours, "from": "09:00", "to": "17:00"}
+    before, live = deployed.preview(wanted), deployed.live
+    assert before
+    assert live is not None
+    surface = Receipt.read(deployed.gate.receipt).surface.digest
+    forged = replace(live, **({"surface": surface, "approved": live.surface} if field == "approved" else {}))
+    deployed.gate.records.store.put(f"applied/{surface}.json", TypeAdapter(Applied).dump_json(forged))
+    assert deployed.preview(wanted) == before
 
 
 def test_the_ci_actor_does_not_approve(deployed: Machine) -> None:
