@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox import database, environment, people
 from sandbox.inbox import INBOX
 from sandbox.processes import Server
-from sandbox.providers.installation import install
+from sandbox.providers.installation import forgo_log, install
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import CREDENTIALS, Credentials
 
@@ -95,6 +95,7 @@ def up(state: State, say: Say, *, new_ports: bool = False) -> None:
         credentials = Credentials.load_or_create(state.folder("supabase"))
         _start(state)
         install(state.folder("pulumi-home"))
+        forgo_log(state.folder("pulumi-home"))
         people.ensure(state)
         environment.write(state, credentials)
 
