@@ -19,7 +19,7 @@ down: ## stop the sandbox; no process stays, its AWS forgets all keys, and the n
 	@if [ -x .venv/bin/python ]; then ./pf sandbox down; else echo "nothing is set up here, so nothing runs"; fi
 
 test: lint functions ## run every check and test
-	@.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## check style, format and types
 	@.venv/bin/ruff check .
