@@ -1,6 +1,6 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint functions shell rows bench schema format
+.PHONY: help setup up down test drills lint functions shell rows bench schema format
 
 PYTHON_FOLDERS := __main__.py settings.py checks components gate operations policies probe releases reports sandbox terminal toolchain tests
 
@@ -18,8 +18,14 @@ up: setup ## start the sandbox, approve and deploy the whole stack on it, show i
 down: ## stop the sandbox; no process stays, its AWS forgets all keys, and the next `make up` starts empty
 	@if [ -x .venv/bin/python ]; then ./pf sandbox down; else echo "nothing is set up here, so nothing runs"; fi
 
-test: lint functions ## run every check and test
-	@.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A file to a worker, the long ones first: with them at the end one core would wait for the other.
+PYTEST := .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: lint functions ## run every check and test but the drills
+	@$(PYTEST) -m "not drill"
+
+drills: setup ## the longer stories: an incident, a merged hotfix, each moment of a kill, every command of the README
+	@$(PYTEST) -m drill
 
 lint: setup ## check style, format and types
 	@.venv/bin/ruff check .

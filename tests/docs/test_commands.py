@@ -29,6 +29,7 @@ def test_every_command_of_the_runbook_works() -> None:
         run_all(checkout, "docs/runbook.md")
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K7")
 def test_every_command_of_the_readme_works() -> None:
     assert commands("README.md")

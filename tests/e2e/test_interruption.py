@@ -29,7 +29,9 @@ def deploying(checkout: Checkout, *, until: str, stdout: int = subprocess.DEVNUL
 
 
 @pytest.mark.rows("K1", "K7")
-@pytest.mark.parametrize("moment", ["CreateKey", "CreateAlias", "CreateRole"])
+@pytest.mark.parametrize(
+    "moment", ["CreateKey", *(pytest.param(later, marks=pytest.mark.drill) for later in ("CreateAlias", "CreateRole"))]
+)
 def test_a_killed_deployment_is_finished_by_the_next_one(fresh: Checkout, moment: str) -> None:
     with deploying(fresh, until=moment) as deployment:
         os.killpg(deployment.pid, signal.SIGKILL)

@@ -72,6 +72,7 @@ def _keep_approvals_in_git(checkout: Checkout, origin: Path) -> None:
     checkout.run("git", "fetch", "-q", "origin")
 
 
+@pytest.mark.drill
 def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(protected: Checkout) -> None:
     change(protected, "merged")
     commit(protected, "a feature", push=True)

@@ -99,6 +99,7 @@ def breaks_when_told(handler: Path) -> None:
     handler.write_text(text)
 
 
+@pytest.mark.drill
 @pytest.mark.rows("D3", "L6", "M8")
 def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
     checkout: Checkout, handler: Path
@@ -201,6 +202,7 @@ def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout:
     assert [one["row"] for one in said["benchmarks"]] == ["P5"]
 
 
+@pytest.mark.drill
 @pytest.mark.rows("C1", "C2")
 def test_a_version_that_came_in_an_incident_is_approved_where_it_is_brought_back(checkout: Checkout) -> None:
     file, people = checkout.root / "Pulumi.sandbox.yaml", checkout.state / "sandbox/people"
@@ -229,6 +231,7 @@ def test_a_version_that_came_in_an_incident_is_approved_where_it_is_brought_back
     checkout.pf("deploy")
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K7", "T4")
 def test_a_key_that_a_denied_rollback_adopted_goes_out_of_the_state_by_one_command(
     checkout: Checkout, handler: Path, tmp_path: Path
