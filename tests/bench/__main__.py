@@ -42,6 +42,12 @@ def parts(splits: Sequence[Split]) -> Table:
     return table
 
 
+def said(measure: Measure) -> Measure:
+    """At once: all of them take minutes, and what was measured isn't lost if the rest fails."""
+    print(f"{measure.name}: {measure.seconds:.2f} s, floor {measure.floor:.2f} s", file=sys.stderr, flush=True)
+    return measure
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument(
@@ -53,9 +59,11 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     load = os.getloadavg()[0]  # before we add to it
     print(f"load average {load:.1f} on {os.cpu_count()} cores; limits and aims are for an idle machine\n")
-    measures = measure_all()
-    found = rollbacks.series([rollbacks.NEAR, *(rollbacks.FURTHER if long else ())])
-    measures += [one.measure for one in found]
+    measures = [said(one) for one in measure_all()]
+    found: list[rollbacks.Series] = []
+    for one in rollbacks.series([rollbacks.NEAR, *(rollbacks.FURTHER if long else ())]):
+        found.append(one)
+        measures.append(said(one.measure))
     with new_checkout() as checkout:
         splits = shares(checkout)
         measures.append(gate.verification(checkout))

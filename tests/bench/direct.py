@@ -62,7 +62,7 @@ def _puts(checkout: Checkout, variables: Mapping[str, str]) -> Sequence[Callable
     may_be_put = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     found = [one for one in cloudwatch.describe_alarms()["MetricAlarms"] if not one["AlarmName"].endswith(SILENT)]
     alarms = [{name: value for name, value in one.items() if name in may_be_put} for one in found]
-    (role,) = (one["RoleName"] for one in iam.list_roles()["Roles"])
+    (role,) = (one["RoleName"] for one in iam.list_roles()["Roles"] if one["RoleName"].endswith("-sandbox-role"))
     (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = json.dumps(iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
     return [

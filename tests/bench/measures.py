@@ -7,7 +7,7 @@ counts.
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,9 +215,10 @@ def health(checkout: Checkout) -> Measure:
     )
 
 
-def measure_all() -> list[Measure]:
-    measures = [up_from_nothing()]
+def measure_all() -> Generator[Measure]:
+    """Each as soon as it is known."""
+    yield up_from_nothing()
     with new_checkout() as checkout:
         make_up(checkout)
-        everyday = (unchanged_preview, health, one_function, standard_deployment)
-        return [*measures, *(measure(checkout) for measure in everyday)]
+        for measure in (unchanged_preview, health, one_function, standard_deployment):
+            yield measure(checkout)

@@ -202,7 +202,7 @@ def two_versions(checkout: Checkout, edit: Callable[[Checkout], None]) -> tuple[
     return older, live(checkout)
 
 
-def series(ways: Sequence[Way]) -> list[Series]:
+def series(ways: Sequence[Way]) -> Generator[Series]:
     """Every change in every way. The floors come last: they leave functions live that no version has."""
     with new_checkout() as checkout:
         make_up(checkout)
@@ -211,16 +211,14 @@ def series(ways: Sequence[Way]) -> list[Series]:
         for one in CHANGES:
             versions = two_versions(checkout, one.edit)
             runs += [(one, way, to_and_fro(checkout, versions, way)) for way in ways]
-        return [
-            Series(
+        for one, way, found in runs:
+            yield Series(
                 name=f"rollback of {one.name}{way.name}",
                 runs=found,
                 limit=way.limit,
                 floor=_floor(checkout, one, way),
                 floor_is=one.floor_is,
             )
-            for one, way, found in runs
-        ]
 
 
 def _floor(checkout: Checkout, one: Change, way: Way) -> float:
