@@ -72,7 +72,8 @@ def main() -> int:
         )
         console.print("", gate.table(gate.costs(checkout)), sep="\n")
     if long:
-        console.print("", rollbacks.in_a_row(), "", many_versions.table(), sep="\n")
+        console.print("", rollbacks.in_a_row(), sep="\n")
+        console.print("", many_versions.table(), sep="\n")
     late = [one.name for one in measures if one.seconds > one.limit]
     idle = load < IDLE_SHARE * (os.cpu_count() or 1)
     if late:

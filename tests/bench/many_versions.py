@@ -38,6 +38,7 @@ def make_up_versions(checkout: Checkout, count: int) -> int:
     folder, last = release_store(checkout), live(checkout)
     real = [_read(folder, number) for number in (last - 1, last)]
     report, now = latest_report(checkout), datetime.now(UTC)
+    reports = checkout.state / "sandbox/reports/sandbox"
     updates = Path(checkout.state, "sandbox/pulumi/.pulumi/history/parker-flight/sandbox")
     update = max(updates.glob("*.history.json"))
     for number in range(last + 1, last + count + 1):
@@ -50,7 +51,7 @@ def make_up_versions(checkout: Checkout, count: int) -> int:
         (folder / f"verified/{number}.json").write_bytes(TypeAdapter(Verification).dump_json(verification))
         changed = {"id": operation.id, "started_at": at, "ended_at": at, "version": number, "kind": Kind.DEPLOYMENT}
         name = Filed(kind=Kind.DEPLOYMENT, id=operation.id).name
-        (checkout.state / "reports/sandbox" / name).write_text(report.model_copy(update=changed).model_dump_json())
+        (reports / name).write_text(report.model_copy(update=changed).model_dump_json())
         _copy_update(update, at)
     (folder / LATEST).write_text(str(last + count))
     return last + 1
