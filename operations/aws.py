@@ -1,5 +1,6 @@
 """AWS by botocore, with short time-outs; what `boto3` adds to it (resources, S3 transfers) is not used here."""
 
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -31,23 +32,31 @@ CURES = {
 }
 
 
+_MAKING = Lock()
+
+
+@cache
+def _session(profile: str) -> botocore.session.Session:
+    """One for all: each would read the descriptions of the services anew, and that takes as long as a call."""
+    return botocore.session.Session(profile=profile or None)
+
+
 class Aws:
     """Clients of one stack's account, made when first asked for and shared by threads."""
 
     def __init__(self, stack: Stack, *, seconds: float = 10, attempts: int = 3) -> None:
         environment = stack.environment
         self._stack = stack
-        self._lock = Lock()
         self._clients: dict[str, Any] = {}
         self._config = Config(
             connect_timeout=min(seconds, 3),
             read_timeout=seconds,
             retries={"total_max_attempts": attempts, "mode": "standard"},
         )
-        self._session = botocore.session.Session(profile=environment.aws_profile or None)
+        self._session = _session(environment.aws_profile)
 
     def _client(self, service: str) -> Any:
-        with self._lock:  # making clients isn't safe in threads, using them is
+        with _MAKING:  # isn't safe in threads; using them is
             if service not in self._clients:
                 environment = self._stack.environment
                 self._clients[service] = self._session.create_client(

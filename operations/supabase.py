@@ -1,8 +1,10 @@
 """Supabase's Management API, as far as `pf` uses it. The token is in the header only; no secret's value comes back."""
 
 import hashlib
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -61,12 +63,18 @@ class ServiceHealth(BaseModel):
 def http_client(seconds: float) -> httpx.Client:
     """Raises: OperationError if the environment names a kind of proxy that the client doesn't speak."""
     try:
-        return httpx.Client(timeout=seconds)
+        return httpx.Client(timeout=seconds, verify=_certificates())
     except ImportError:
         raise OperationError(
             "the environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which pf can't use",
             "Name an HTTP proxy there, or: unset ALL_PROXY all_proxy HTTPS_PROXY https_proxy HTTP_PROXY http_proxy",
         ) from None
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: that takes as long as a call."""
+    return httpx.create_ssl_context()
 
 
 @dataclass

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from pytest_httpserver import HTTPServer
 
 from components.naming import DATA_CLASSES
+from operations import aws
 from operations.environment import load
 from operations.stack import Stack
 from sandbox.aws.kms import remember_rotation_period
@@ -33,6 +34,12 @@ SETTINGS = {"PF_ENVIRONMENT": "sandbox", "PF_ROLE_ARN": "arn:aws:iam::1234567890
 def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests also run in a shell that `pf env` filled."""
     monkeypatch.delenv("PF_LOADED", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def unread() -> None:
+    """Each test may have AWS's configuration for itself."""
+    aws._session.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture(scope="session")
