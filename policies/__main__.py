@@ -1,5 +1,6 @@
 """The policy pack's process. The engine starts it in the program's folder, with this folder first on the path."""
 
+import gc
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 # The engine ends packs by Ctrl-C's signal, and waits 5 s for one that takes its time.
 signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(0))
+gc.disable()  # nothing of what is imported is garbage, and what comes afterwards isn't worth a search: it ends soon
 # The pack's own checkout, never a `policies` or `components` of the program that it judges.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 

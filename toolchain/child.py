@@ -82,6 +82,7 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
     parsed: dict[str, Any] = json.loads(request.get())
+    gc.freeze()
     gc.enable()
     try:
         interruptible(interrupt_once)
