@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,11 +63,16 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
         journal.decision = gate.decision()
 
 
-def hand_over(stack: Stack, state: Recorded) -> float:
-    """What never passes Pulumi: the functions' access key, the probe's keys; and settings that were changed by hand.
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """Whether anything had to be, and how many seconds it may take until that is everywhere."""
 
-    Returns how many seconds it may take until it is everywhere.
-    """
+    changed: bool
+    seconds: float = SETTLE_SECONDS
+
+
+def hand_over(stack: Stack, state: Recorded) -> Handed:
+    """What never passes Pulumi: the functions' access key, the probe's keys; and settings that were changed by hand."""
     with ThreadPoolExecutor(1) as pool:
         putting = pool.submit(probe_secrets.ensure, stack)
         made = access_key.ensure(stack)
@@ -79,7 +84,7 @@ def hand_over(stack: Stack, state: Recorded) -> float:
     if changed := Deployed.of(state).changed_settings(supabase.secrets()):
         supabase.set_secrets(changed)
         say(f"changed beside Pulumi: {', '.join(changed)}; set again")
-    return KEY_SECONDS if made else SETTLE_SECONDS
+    return Handed(changed=bool(made or put or changed), seconds=KEY_SECONDS if made else SETTLE_SECONDS)
 
 
 def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:

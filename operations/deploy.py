@@ -126,9 +126,9 @@ class _Deployment:
             with journal.step("putting back", "the update is done; what was changed by hand may not be put back yet"):
                 put_back(self.engine, journal, moved)
         with journal.step("handing settings and access key over", "all resources stand, the functions may lack both"):
-            seconds = hand_over(self.stack, read_state(self.engine))
+            handed = hand_over(self.stack, read_state(self.engine))
         with journal.step("verifying", "everything is deployed, and not yet verified"):
-            report = settle(self.stack, found.release, seconds)
+            report = settle(self.stack, found.release, handed.seconds)
             journal.asked(report)
         if broken := self._broken(report, before):
             return self._take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)

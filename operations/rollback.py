@@ -5,6 +5,7 @@ elsewhere by it: a release that would is refused before anything is changed.
 """
 
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from operations.preflight import account, project
 from operations.recover import recover
 from operations.releases import ReleaseStore, chosen, reading, standing, unpacked
 from operations.stack import Stack
+from operations.state import State as Recorded
 from operations.state import read_state
 from operations.way_back import kept_of, lost, outgrown
 from releases.versions import Version
@@ -186,11 +188,11 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     engine = Engine(stack, wait=plan.wish.wait_seconds, resume="diagnose rollback")
     journal.version_before, journal.commit = plan.live.number, plan.target.commit
     with journal.step("checking"):
-        state = _looked(stack, engine)
+        state, recorded = _looked(stack, engine)
         _refuse_another_live(plan)
         _refuse_impossible(plan, engine, state)
     with journal.step("updating"):
-        arguments = functions_to_bring_back(stack, read_state(engine))
+        arguments = functions_to_bring_back(stack, recorded)
         with _leaving(plan, stack, journal):
             _updated(plan, stack, engine, journal, state, arguments)
         with reading():
@@ -198,11 +200,7 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
             if made and made.content == plan.live.content:  # it differed by what is always the present's
                 plan.store.records.unblock(made.content)
         journal.version = made.number if made else None
-    with journal.step("handing settings and access key over"):
-        seconds = hand_over(stack, read_state(engine))
-    with journal.step("verifying"):
-        report = settle(stack, stack.release.digest, seconds)
-        journal.asked(report)
+    report = _verified(stack, engine, journal)
     good = report.status is Status.HEALTHY
     why = "" if good else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"
     journal.why, journal.result = why, Result.SUCCEEDED if good else Result.FAILED
@@ -210,16 +208,37 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     return report
 
 
-def _looked(stack: Stack, engine: Engine) -> State:
-    """What would fail in the middle is asked first; what an interrupted update left is finished."""
+def _looked(stack: Stack, engine: Engine) -> tuple[State, Recorded]:
+    """What would fail in the middle is asked first, all at once; what an interrupted update left is finished.
+
+    The state as the gate reads it, and as the recovery does.
+    """
     engine.refuse_while_locked()
-    account(stack)
-    project(stack)
-    state = state_of(stack)
-    if state.pending:
-        recover(stack, engine)
+    with ThreadPoolExecutor() as pool:
+        known = [pool.submit(account, stack), pool.submit(project, stack)]
+        recorded = pool.submit(read_state, engine)
         state = state_of(stack)
-    return state
+        for one in known:
+            one.result()
+    if not state.pending:
+        return state, recorded.result()
+    recover(stack, engine)
+    return state_of(stack), read_state(engine)
+
+
+def _verified(stack: Stack, engine: Engine, journal: Journal) -> HealthReport:
+    """What the functions lack is handed over meanwhile; most times that is nothing, and the first answer holds."""
+    release = stack.release.digest
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(settle, stack, release, 0)
+        with journal.step("handing settings and access key over"):
+            handed = hand_over(stack, read_state(engine))
+        with journal.step("verifying"):
+            report = asked.result()
+            if handed.changed or report.status is not Status.HEALTHY:
+                report = settle(stack, release, handed.seconds)
+            journal.asked(report)
+    return report
 
 
 def _refuse_another_live(plan: Return) -> None:

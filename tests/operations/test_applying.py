@@ -13,7 +13,7 @@ from gate.state import State
 from gate.store import FolderStore
 from gate.surface import Resource, Surface, entry
 from operations import applying
-from operations.applying import KEY_SECONDS, SETTLE_SECONDS, hand_over, settle, stands, update
+from operations.applying import KEY_SECONDS, SETTLE_SECONDS, Handed, hand_over, settle, stands, update
 from operations.drift import Deployed
 from operations.engine import Engine, EngineError
 from operations.engine_events import LOG_FLAG
@@ -197,8 +197,10 @@ def test_a_new_access_key_is_given_more_time(
     monkeypatch.setattr(applying.access_key, "ensure", answering(made))
     monkeypatch.setattr(applying.ManagementApi, "secrets", answering([]))
     monkeypatch.setattr(applying.ManagementApi, "set_secrets", send)
-    assert hand_over(stack, Recorded()) == seconds
+    assert hand_over(stack, Recorded()) == Handed(changed=True, seconds=seconds)  # the probe's keys, at least
     assert sent == []
+    monkeypatch.setattr(Deployed, "changed_settings", answering({}))
+    assert hand_over(stack, Recorded()) == Handed(changed=made, seconds=seconds)
     monkeypatch.setattr(Deployed, "changed_settings", answering({"PF_ROLE_ARN": "the program's"}))
-    hand_over(stack, Recorded())
+    assert hand_over(stack, Recorded()).changed
     assert sent == [{"PF_ROLE_ARN": "the program's"}]

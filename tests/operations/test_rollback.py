@@ -17,6 +17,7 @@ from gate.state import State
 from gate.store import FolderStore
 from gate.surface import Resource, Surface, entry
 from operations import conduct, rollback
+from operations.applying import Handed
 from operations.conduct import LONGEST_LINE
 from operations.engine import Engine, EngineError, InterruptedEngineError
 from operations.errors import ExitCode, OperationError
@@ -83,6 +84,8 @@ class World:
     receipts: list[Callable[[int], None] | None] = field(default_factory=list[Callable[[int], None] | None])
     made: Surface = TARGET  # what the update brings
     unwell: tuple[str, ...] = ()
+    handed: Handed = field(default_factory=lambda: Handed(changed=False))
+    waits: list[object] = field(default_factory=list[object])  # for how long it was asked whether all is well
     looks: int = 0
     recovered: int = 0
     incidents: list[IncidentState] = field(default_factory=list[IncidentState])
@@ -141,7 +144,11 @@ class World:
         self.recovered += 1
         self.state = replace(self.state, pending=())
 
-    def settle(self, *_: object) -> HealthReport:
+    def hand_over(self, *_: object) -> Handed:
+        return self.handed
+
+    def settle(self, *asked: object) -> HealthReport:
+        self.waits.append(asked[-1])
         checks = [Check(name=name, status=Status.DOWN, detail="") for name in self.unwell]
         status = Status.DOWN if checks else Status.HEALTHY
         return HealthReport(
@@ -165,7 +172,7 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setattr(rollback, "read_state", answering(Exported()))
     monkeypatch.setattr(rollback, "outgrown", answering(""))  # test_way_back.py has it
     monkeypatch.setattr(rollback, "functions_to_bring_back", answering(["--replace", "urn:functions"]))
-    monkeypatch.setattr(rollback, "hand_over", answering(0.0))
+    monkeypatch.setattr(rollback, "hand_over", world.hand_over)
     monkeypatch.setattr(conduct, "notify", answering(None))
 
     def incidents(_: Stack) -> list[IncidentState]:
@@ -229,6 +236,18 @@ def test_after_an_update_that_broke_off_nothing_is_put_into_quarantine(world: Wo
     world.first = world.second
     roll_back(world.plan(), world.journal())
     assert quarantined(world) == set()
+
+
+def test_it_is_asked_once_whether_all_is_well_while_nothing_has_to_be_handed_over(world: World) -> None:
+    roll_back(world.plan(), world.journal())
+    assert world.waits == [0]
+
+
+def test_what_was_handed_over_is_given_its_time(world: World) -> None:
+    """The first answer may be from before."""
+    world.handed = Handed(changed=True, seconds=12)
+    roll_back(world.plan(), world.journal())
+    assert world.waits == [0, 12]
 
 
 # What it refuses before anything is changed
