@@ -1,6 +1,6 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills lint functions shell rows bench schema format
+.PHONY: help setup up down test drills lint functions shell rows bench simulate schema format
 
 PYTHON_FOLDERS := __main__.py settings.py checks components gate operations policies probe releases reports sandbox terminal toolchain tests
 
@@ -43,6 +43,9 @@ rows: setup ## each requirement with the tests and commands that prove it
 
 bench: setup ## measured speed beside a floor of direct calls, and where the time goes; LONG=1 for the slow ones too
 	@.venv/bin/python -m tests.bench $(if $(LONG),--long)
+
+simulate: setup ## how soon the alarms tell of each kind of fault, and what a healthy week tells falsely (minutes)
+	@.venv/bin/python -m tests.simulate
 
 schema: setup ## write docs/schemas from the models of reports
 	@.venv/bin/python -m reports.schema

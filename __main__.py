@@ -6,15 +6,14 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from components.alarms import Alarm, function_alarms
 from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs, function_settings
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import SourceError, read_release
+from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import DATA_CLASSES
 from components.notifications import Notifications, NotificationsArgs
 from components.operations_log import OperationsLog, OperationsLogArgs
-from components.probe import Probe, ProbeArgs
 from components.probe_package import probe_package
 from settings import Settings, SettingsError
 
@@ -49,7 +48,8 @@ access = FunctionAccess(
     "functions", FunctionAccessArgs(site=site, external_id=settings.external_id, adopt_role=settings.adopt_role)
 )
 notifications = Notifications(
-    "notifications", NotificationsArgs(site=site, emails=settings.notification_emails.model_dump())
+    "notifications",
+    NotificationsArgs(site=site, roles=settings.escalation.roles, contacts=settings.contacts),
 )
 functions = EdgeFunctions(
     "functions",
@@ -61,13 +61,18 @@ functions = EdgeFunctions(
         after=[access, *keys.values()],
     ),
 )
-probe = Probe(
-    "probe",
-    ProbeArgs(site=site, code=probe_package(root), gateway_url=supabase_url, functions=tuple(release.functions)),
+monitoring = Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        site=site,
+        functions=sorted(release.functions),
+        topic_arns=notifications.topic_arns,
+        minutes=settings.escalation.minutes,
+        links=settings.links,
+        gateway_url=supabase_url,
+        probe_code=probe_package(root),
+    ),
 )
-for function in release.functions:
-    for alarm in function_alarms(site, function):
-        Alarm(alarm.what, alarm, notifications.topic_arns)
 
 pulumi.export("keys", {name: {"id": key.key_id, "arn": key.arn, "alias": key.alias_name} for name, key in keys.items()})
 pulumi.export("roleArn", access.role_arn)
@@ -75,5 +80,5 @@ pulumi.export("functionsUser", access.user_name)
 pulumi.export("functionUrls", functions.urls)
 pulumi.export("release", release.digest)
 pulumi.export("logGroup", log.name)
-pulumi.export("probe", probe.name)
+pulumi.export("links", monitoring.links)
 pulumi.export("topics", notifications.topic_arns)

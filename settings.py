@@ -7,7 +7,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast, get_args
 from zoneinfo import available_timezones
 
 import yaml
@@ -24,12 +24,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from components.naming import Site
+from components.naming import Site, Topic
 
 NAMESPACE = "parker-flight"
 # What the engine keeps in a stack's file besides the settings.
 BESIDE_CONFIG = frozenset({"config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider"})
-CONTACT_ROLES = ("devops", "devops-lead", "incident-commander", "security")
 # What CloudWatch Logs accepts; it says so only in the middle of a deployment.
 RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -58,7 +57,7 @@ def _digits(value: object) -> object:
 AccountId = Annotated[str, BeforeValidator(_digits), StringConstraints(pattern=r"^[0-9]{12}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-Emails = tuple[Email, ...]
+URL = r"^$|^https://[^\s]+$"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
 
@@ -71,7 +70,8 @@ class Contact(_Model):
 
     name: str = Field(min_length=1)
     email: Email
-    phone: str | None = Field(default=None, min_length=1)
+    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+    webhook: Annotated[str, StringConstraints(pattern=r"^https://[^\s]+$")] | None = None
 
 
 class ExistingKeyIds(_Model):
@@ -82,12 +82,41 @@ class ExistingKeyIds(_Model):
     payment: KeyId | None = None
 
 
-class NotificationEmails(_Model):
-    """Who hears of alarms, by severity. Each address confirms its subscription by a link that AWS sends."""
+Role = Literal["devops", "devops-lead", "incident-commander", "security"]
+CONTACT_ROLES: tuple[Role, ...] = get_args(Role)
+Roles = Annotated[tuple[Role, ...], Field(min_length=1)]
+Minutes = Annotated[int, Field(ge=1, le=1440)]
 
-    critical: Emails = ()
-    warning: Emails = ()
-    info: Emails = ()
+
+class Escalation(_Model):
+    """Who is told of what, by role, and after how many minutes the next level is told too (X1-X3).
+
+    An alarm on the application tells level 1 at once, a degraded service level 2, a critical failure of the system
+    level 3. Warnings wait for the morning. Each address confirms its subscription by a link that AWS sends.
+    """
+
+    level1: Roles = ("devops",)
+    level2: Roles = ("devops-lead",)
+    level3: Roles = ("incident-commander", "devops-lead", "security")
+    warning: Roles = ("devops",)
+    info: Roles = ("devops",)
+    level1_minutes: Minutes = 15
+    level2_minutes: Minutes = 30
+
+    @property
+    def roles(self) -> dict[Topic, Roles]:
+        return {
+            Topic.LEVEL_1: self.level1,
+            Topic.LEVEL_2: self.level2,
+            Topic.LEVEL_3: self.level3,
+            Topic.WARNING: self.warning,
+            Topic.INFO: self.info,
+        }
+
+    @property
+    def minutes(self) -> dict[Topic, int]:
+        """How long each level has before the next is told."""
+        return {Topic.LEVEL_1: self.level1_minutes, Topic.LEVEL_2: self.level2_minutes}
 
 
 class Hours(_Model):
@@ -123,7 +152,9 @@ class Settings(BaseModel):
     existing_key_ids: Annotated[ExistingKeyIds, BeforeValidator(_from_json)] = ExistingKeyIds()
     adopt_role: bool = False
     adopt_log_group: bool = False
-    notification_emails: Annotated[NotificationEmails, BeforeValidator(_from_json)] = NotificationEmails()
+    runbook_url: Annotated[str, StringConstraints(pattern=URL)] = ""
+    grafana_url: Annotated[str, StringConstraints(pattern=URL)] = ""
+    escalation: Annotated[Escalation, BeforeValidator(_from_json)] = Escalation()
     contacts: Annotated[dict[str, Contact], BeforeValidator(_from_json)]
     log_retention_days: int = 365
     watch_minutes: int = Field(default=15, ge=0, le=240)
@@ -226,6 +257,13 @@ class Settings(BaseModel):
         return self.site.key_aliases
 
     @property
+    def links(self) -> dict[str, str]:
+        """Where to look, by what is there; the dashboard of CloudWatch knows itself."""
+        supabase = f"https://supabase.com/dashboard/project/{self.supabase_project_ref}"
+        links = {"Supabase": supabase, "Grafana": self.grafana_url, "Runbook": self.runbook_url}
+        return {what: where for what, where in links.items() if where}
+
+    @property
     def supabase_url(self) -> str:
         return f"https://{self.supabase_project_ref}.supabase.co"
 
@@ -296,14 +334,19 @@ _EXAMPLES = {
     "parker-flight:keyRotationDays": "365",
     "parker-flight:existingKeyIds": "<key id>",
     "parker-flight:logRetentionDays": "365",
-    "parker-flight:notificationEmails": "<address>",
+    "parker-flight:escalation": "<role>",
+    "level1Minutes": "15",
+    "level2Minutes": "30",
     "parker-flight:watchMinutes": "15",
+    "parker-flight:runbookUrl": "https://<address>",
+    "parker-flight:grafanaUrl": "https://<address>",
     "parker-flight:protectedBranch": "origin/main",
     "aws:region": "us-east-1",
     "aws:allowedAccountIds": '["<12 digits>"]',
     "name": "<name>",
     "email": "<address>",
-    "phone": '"<number>"',
+    "phone": '"+14155550100"',
+    "webhook": "https://<address>",
     "timeZone": "UTC",
     "from": '"09:00"',
     "to": '"17:00"',
@@ -320,6 +363,6 @@ def _siblings(key: str) -> list[str]:
         f"{NAMESPACE}:businessHours": Hours,
         f"{NAMESPACE}:contacts": Contact,
         f"{NAMESPACE}:existingKeyIds": ExistingKeyIds,
-        f"{NAMESPACE}:notificationEmails": NotificationEmails,
+        f"{NAMESPACE}:escalation": Escalation,
     }
     return [str(field.alias) for field in models[key].model_fields.values()]

@@ -13,6 +13,7 @@ APPLICATION = "parker-flight"
 LONGEST = {
     "alarm": 255,
     "alias": 256,
+    "dashboard": 255,
     "function": 64,
     "log group": 512,
     "policy": 128,
@@ -48,6 +49,16 @@ class Severity(StrEnum):
     """How bad it is: `critical` wakes somebody, `warning` waits for the morning, `info` is for the record."""
 
     CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Topic(StrEnum):
+    """Who is told: a level of escalation at once, the readers of warnings in the morning, of information at leisure."""
+
+    LEVEL_1 = "level-1"
+    LEVEL_2 = "level-2"
+    LEVEL_3 = "level-3"
     WARNING = "warning"
     INFO = "info"
 
@@ -127,6 +138,10 @@ class Site:
 
     def alarm(self, what: str) -> str:
         return self._checked("alarm", f"{APPLICATION}-{self.environment}-{what}")
+
+    @property
+    def dashboard(self) -> str:
+        return self._checked("dashboard", f"{APPLICATION}-{self.environment}")
 
     @property
     def key_aliases(self) -> dict[str, str]:

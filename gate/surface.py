@@ -21,6 +21,7 @@ HARMLESS = frozenset({"aws:cloudwatch/dashboard:Dashboard"})
 
 # Properties that may name another resource of the stack.
 REFERENCES: Mapping[str, frozenset[str]] = {
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": frozenset({"alarmActions", "okActions"}),
     "aws:cloudwatch/metricAlarm:MetricAlarm": frozenset({"alarmActions", "okActions"}),
     "aws:kms/alias:Alias": frozenset({"targetKeyId"}),
     "aws:sns/topicPolicy:TopicPolicy": frozenset({"arn"}),

@@ -688,7 +688,7 @@ def monitoring_check(stack: StackOption = None, as_json: JsonOption = False) -> 
 def monitoring_alarms(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """List the alarms as CloudWatch has them; those that ring stand first, with what to do."""
     with _verb():
-        from operations.monitoring import alarms
+        from operations.alarms import alarms
         from operations.output import show_alarms
 
         _print(alarms(_load(stack, ("AWS",))), show_alarms, as_json=as_json)

@@ -1,10 +1,12 @@
 """One deployment (D2): look, finish what an interrupted one left, update, verify, watch, or go back."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from gate.commits import Commits
+from operations.alarms import Alarming, Critical
 from operations.applying import (
     changed_by_hand,
     functions_to_bring_back,
@@ -67,6 +69,7 @@ class Before:
     live: Version | None
     unwell: frozenset[str] = frozenset()
     measured: list[Measurement] = field(default_factory=list[Measurement])
+    alarms: Mapping[str, Alarming] = field(default_factory=dict[str, Alarming])
 
 
 def deploy(stack: Stack, request: Request) -> HealthReport:
@@ -161,6 +164,7 @@ class _Deployment:
             live=live,
             unwell=frozenset(check.name for check in unwell.result().unwell) - new,
             measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
+            alarms=(Critical(self.stack).states() or {}) if self.request.watch_seconds else {},
         )
 
     def _note_version(self) -> None:
@@ -235,6 +239,7 @@ class _Deployment:
                 self.stack,
                 seconds=self.request.watch_seconds,
                 before=before.measured,
+                alarms_before=before.alarms,
                 still_current=self._newer,
             )
         self.journal.after = seen.measurements or self.journal.after

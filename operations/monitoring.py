@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from operations.aws import Aws, AwsError, explained
 from operations.drift import moved, short
@@ -93,53 +91,6 @@ def check(stack: Stack) -> HealthReport:
     )
 
 
-class AlarmState(BaseModel):
-    """An alarm as CloudWatch has it now."""
-
-    name: str
-    state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
-    since: datetime
-    description: str
-    reason: str
-
-
-class AlarmList(BaseModel):
-    """`pf monitoring alarms --json`; what rings stands first. Fields are only ever added within a schema version."""
-
-    schema_version: Literal[1] = 1
-    stack: str
-    alarms: list[AlarmState]
-
-    @property
-    def ringing(self) -> list[AlarmState]:
-        return [one for one in self.alarms if one.state == "ALARM"]
-
-
-def alarms(stack: Stack) -> AlarmList:
-    """Raises: OperationError where CloudWatch can't be asked."""
-    prefix = stack.settings.site.alarm("")
-    try:
-        pages = Aws(stack).cloudwatch.get_paginator("describe_alarms")
-        asked = pages.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-        found = [one for page in asked for one in (*page["MetricAlarms"], *page["CompositeAlarms"])]
-    except AwsError as error:
-        raise explained(error, stack, "asking for the alarms") from error
-    listed = [
-        AlarmState.model_validate(
-            {
-                "name": one.get("AlarmName", "").removeprefix(prefix),
-                "state": one.get("StateValue"),
-                "since": one.get("StateUpdatedTimestamp"),
-                "description": one.get("AlarmDescription", ""),
-                "reason": one.get("StateReason", ""),
-            }
-        )
-        for one in found
-    ]
-    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
-    return AlarmList(stack=stack.name, alarms=sorted(listed, key=lambda one: (order.index(one.state), one.name)))
-
-
 def _standing(stack: Stack, state: State, changed: Sequence[str]) -> list[Check]:
     found: list[Check] = []
     for part, types in PARTS.items():
@@ -162,7 +113,7 @@ def _readers(aws: Aws, state: State, then: str) -> list[Check]:
         waiting = [one.get("Endpoint", "") for one in ways if not one.get("SubscriptionArn", "").startswith("arn:")]
         name = str(topic.inputs["name"])
         if not ways:
-            detail = f"nobody is subscribed: name somebody in parker-flight:notificationEmails, then {then}"
+            detail = f"nobody is subscribed: name somebody in parker-flight:escalation, then {then}"
             found.append(Check(name=name, status=Status.DOWN, detail=detail))
         elif waiting:
             nobody = len(waiting) == len(ways)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
-from components.naming import Severity
+from components.naming import Topic
 from operations.output import say
 from operations.stack import Stack
 
@@ -18,25 +18,25 @@ ATTEMPTS = 2
 class Event(Enum):
     """What happened, in the subject's words, and who hears of it."""
 
-    DEPLOYMENT_STARTED = ("deployment started", Severity.INFO)
-    DEPLOYMENT_SUCCEEDED = ("deployment succeeded", Severity.INFO)
-    DEPLOYMENT_FAILED = ("deployment failed", Severity.INFO)
-    DEPLOYMENT_ROLLED_BACK = ("deployment rolled back", Severity.INFO)
-    ROLLBACK_STARTED = ("rollback started", Severity.INFO)
-    ROLLBACK_SUCCEEDED = ("rollback succeeded", Severity.INFO)
-    ROLLBACK_FAILED = ("rollback failed", Severity.CRITICAL)
-    UNREADABLE = ("deployment can't be watched", Severity.CRITICAL)
+    DEPLOYMENT_STARTED = ("deployment started", Topic.INFO)
+    DEPLOYMENT_SUCCEEDED = ("deployment succeeded", Topic.INFO)
+    DEPLOYMENT_FAILED = ("deployment failed", Topic.INFO)
+    DEPLOYMENT_ROLLED_BACK = ("deployment rolled back", Topic.INFO)
+    ROLLBACK_STARTED = ("rollback started", Topic.INFO)
+    ROLLBACK_SUCCEEDED = ("rollback succeeded", Topic.INFO)
+    ROLLBACK_FAILED = ("rollback failed", Topic.LEVEL_3)
+    UNREADABLE = ("deployment can't be watched", Topic.LEVEL_3)
 
-    def __init__(self, words: str, severity: Severity) -> None:
+    def __init__(self, words: str, topic: Topic) -> None:
         self.words = words
-        self.severity = severity
+        self.topic = topic
 
 
 def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | None = None) -> str | None:
     """`text` is for people and stands first, `facts` are for machines. What went wrong, if it couldn't be sent."""
     from operations.aws import Aws, AwsError, code_of, explained
 
-    topic = stack.settings.site.topic(event.severity)
+    topic = stack.settings.site.topic(event.topic)
     try:
         Aws(stack, seconds=SECONDS, attempts=ATTEMPTS).sns.publish(
             TopicArn=stack.settings.site.arn("sns", topic),

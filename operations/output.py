@@ -14,9 +14,9 @@ from terminal.tables import show, table
 if TYPE_CHECKING:
     from gate.signers import Signers
     from gate.words import Difference
+    from operations.alarms import AlarmList
     from operations.approvals import Approvals
     from operations.incident import IncidentState
-    from operations.monitoring import AlarmList
 
 COLOURS = {Status.HEALTHY: "green", Status.DEGRADED: "yellow", Status.DOWN: "bold red"}
 
@@ -69,7 +69,7 @@ def show_alarms(found: "AlarmList") -> None:
             one.name,
             Text(one.state.lower().replace("_", " "), colours[one.state]),
             f"{one.since:%Y-%m-%d %H:%M:%S}",
-            one.description,
+            one.description if one.state == "ALARM" else "",
         )
         for one in found.alarms
     ]

@@ -1,18 +1,20 @@
 """The watch after a deployment: window after window of probes, until the time is over or there is something to do.
 
 One bad window is no verdict: a threshold counts as broken when it was in some of the last windows, each with enough
-requests, and wasn't broken before the deployment already. A hotfix that is shipped because something fails must not be
+requests, and wasn't broken before the deployment already. The same holds for the alarms that wake people: one that rang
+before counts only once it has been quiet and comes back. A hotfix that is shipped because something fails must not be
 undone by the same failure. Where nothing can be seen at all, from here, nothing is undone either: a rollback would go
 the same way that the probes don't get through. People are called instead, and the watch goes on.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from operations.alarms import Alarming, Critical
 from operations.errors import OperationError
 from operations.health import SLOW_SECONDS
 from operations.measure import Sample, measurements, sample
@@ -28,6 +30,7 @@ ENOUGH_REQUESTS = 5
 ERROR_RATE = 0.05  # M6
 SLOW_MS = SLOW_SECONDS * 1000  # M7
 
+_UNREAD = "the alarms can't be read"
 _BLIND = "no endpoint can be reached from here, or the keys of this environment are not accepted"
 
 
@@ -50,9 +53,10 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Probes of every endpoint, sent within some seconds."""
+    """Probes of every endpoint, sent within some seconds, and the alarms' states; None where they can't be read."""
 
     samples: Sequence[Sample]
+    alarms: Mapping[str, Alarming] | None = field(default_factory=dict[str, Alarming])
 
     @cached_property
     def measurements(self) -> list[Measurement]:
@@ -103,27 +107,54 @@ def failing(windows: Sequence[Window], excused: set[Breach]) -> list[Breach]:
     return sorted(breach for breach, times in count.items() if times >= BROKEN_WINDOWS and breach not in excused)
 
 
+def rung(windows: Sequence[Window], before: Mapping[str, Alarming]) -> list[str]:
+    """The alarms that ring since the deployment: they were quiet before it, or became so and came back."""
+    quiet_since = {name: -1 for name, state in before.items() if state == "OK"}
+    count: Counter[str] = Counter()
+    for number, window in enumerate(windows):
+        for name, state in (window.alarms or {}).items():
+            if state == "OK":
+                quiet_since.setdefault(name, number)
+            elif state == "ALARM" and name in quiet_since and number >= len(windows) - RECENT_WINDOWS:
+                count[name] += 1
+    return sorted(name for name, times in count.items() if times >= BROKEN_WINDOWS)
+
+
+def unread(windows: Sequence[Window]) -> bool:
+    """Whether the alarms could not be read in the last windows."""
+    return sum(window.alarms is None for window in windows[-RECENT_WINDOWS:]) >= BROKEN_WINDOWS
+
+
 def unreadable(windows: Sequence[Window]) -> bool:
     """Whether the last windows saw nothing."""
     return sum(not window.readable for window in windows[-RECENT_WINDOWS:]) >= BROKEN_WINDOWS
 
 
 def watch(
-    stack: Stack, *, seconds: float, before: Sequence[Measurement], still_current: Callable[[], str | None]
+    stack: Stack,
+    *,
+    seconds: float,
+    before: Sequence[Measurement],
+    alarms_before: Mapping[str, Alarming],
+    still_current: Callable[[], str | None],
 ) -> WatchResult:
     """Watch for that long. `still_current` says so when a newer deployment has begun, which ends the watch."""
     from operations.watch_display import Display
 
     excused = breaches(before)
+    critical = Critical(stack)
     if seconds > 0:
         say(f"watching {stack.name} for {duration(seconds)}; Ctrl-C ends the watch, and leaves what is deployed")
         if excused:
             say(f"not judged, for it was so before: {', '.join(map(str, sorted(excused)))}")
+        if ringing := sorted(name for name, state in alarms_before.items() if state == "ALARM"):
+            say(f"not judged until it has been quiet, for it rang before: {', '.join(ringing)}")
     with Display(stack.name, seconds) as display:
         return run(
             seconds=seconds,
             excused=excused,
-            look=lambda within: Window(samples=sample(stack, spread=within / 2)),
+            alarms_before=alarms_before,
+            look=lambda within: Window(samples=sample(stack, spread=within / 2), alarms=critical.states()),
             seen=display.show,
             still_current=still_current,
             page=lambda text: notify(stack, Event.UNREADABLE, text),
@@ -134,6 +165,7 @@ def run(
     *,
     seconds: float,
     excused: set[Breach],
+    alarms_before: Mapping[str, Alarming],
     look: Callable[[float], Window],
     seen: Callable[[Window], None],
     still_current: Callable[[], str | None],
@@ -160,7 +192,7 @@ def run(
             errors=errors,
         )
 
-    paged = False
+    paged: set[str] = set()
     try:
         while now() < start + seconds or (seconds > 0 and len(windows) < BROKEN_WINDOWS):
             begun = now()
@@ -172,14 +204,20 @@ def run(
             if broken := failing(windows, excused):
                 said = f"broken in {BROKEN_WINDOWS} of the last {len(windows[-RECENT_WINDOWS:])} windows"
                 return ended(Outcome.FAILED, f"{said}: {', '.join(map(str, broken))}")
-            if unreadable(windows) and not paged:
-                paged = True
-                errors += filter(None, [page(f"{_BLIND}. Nothing is rolled back; the watch goes on.")])
+            if ringing := rung(windows, alarms_before):
+                said = f"rang in {BROKEN_WINDOWS} of the last {len(windows[-RECENT_WINDOWS:])} windows"
+                return ended(Outcome.FAILED, f"{said}: alarm {', '.join(ringing)}")
+            for fault, holds in ((_BLIND, unreadable(windows)), (_UNREAD, unread(windows))):
+                if holds and fault not in paged:
+                    paged.add(fault)
+                    errors += filter(None, [page(f"{fault}. Nothing is rolled back; the watch goes on.")])
             pause(max(0.0, min(begun + interval, start + seconds) - now()))
     except KeyboardInterrupt:
         return ended(Outcome.ENDED_EARLY, f"ended by hand after {duration(now() - start)}")
     if unreadable(windows):
         return ended(Outcome.UNREADABLE, f"{_BLIND}. Nothing was rolled back: look whether it is well")
+    if unread(windows):
+        return ended(Outcome.UNREADABLE, f"{_UNREAD}; the probes saw nothing wrong. Look: ./pf monitoring alarms")
     if not windows:
         return ended(Outcome.PASSED, "not watched")
     dark = sum(not window.readable for window in windows)

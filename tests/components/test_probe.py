@@ -17,7 +17,7 @@ from components.probe_package import probe_package
 from gate.assets import ARCHIVE, ASSET, SIGNATURE, archive_digests
 from tests.components.recording import ROOT, UNKNOWN, Recording, record
 
-pytestmark = pytest.mark.rows("K2", "K3")
+pytestmark = pytest.mark.rows("K2", "K3", "L4")
 
 SITE = Site(environment="staging", account_id="123456789012", region="us-east-1")
 NAME = "parker-flight-staging-probe"

@@ -124,9 +124,9 @@ def refusal(changes: dict[str, Any]) -> str:
             "rename it",
         ),
         (
-            {"parker-flight:notificationEmails": {"critical": ["nobody"]}},
-            'parker-flight:notificationEmails.critical[0] is "nobody"',
-            "\n    - <address>",
+            {"parker-flight:escalation": {"level1": ["nobody"]}},
+            'parker-flight:escalation.level1[0] is "nobody"',
+            "\n    - <role>",
         ),
         (
             {"parker-flight:contacts": {}},
@@ -185,7 +185,7 @@ def test_the_engine_and_the_file_give_the_same_settings(tmp_path: Path) -> None:
         "parker-flight:existingKeyIds": {"general": KEY_ID},
         "parker-flight:keyRotationDays": 180,
         "parker-flight:adoptRole": True,
-        "parker-flight:notificationEmails": {"critical": ["a@example.com"]},
+        "parker-flight:escalation": {"level1": ["devops", "security"], "level1Minutes": 5},
         "command:something": "else",
     }
     (tmp_path / "Pulumi.staging.yaml").write_text(yaml.safe_dump({"config": full}))

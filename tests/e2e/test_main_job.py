@@ -37,12 +37,14 @@ def test_three_keys_rotate_and_each_has_its_alias(checkout: Checkout) -> None:
 
 @pytest.mark.rows("K2")
 def test_every_alarm_tells_somebody(checkout: Checkout) -> None:
-    alarms = checkout.aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = checkout.aws("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     topics = {topic["TopicArn"] for topic in checkout.aws("sns").list_topics()["Topics"]}
-    assert alarms
-    for alarm in alarms:
-        assert set(alarm["AlarmActions"]) & topics, alarm["AlarmName"]
-        assert set(alarm["OKActions"]) & topics, alarm["AlarmName"]
+    rules = [one["AlarmRule"] for one in found["CompositeAlarms"] if set(one["AlarmActions"]) & topics]
+    assert found["MetricAlarms"]
+    assert rules
+    for alarm in found["MetricAlarms"]:
+        spoken_for = any(f'("{alarm["AlarmName"]}")' in rule for rule in rules)
+        assert set(alarm["AlarmActions"]) & topics or spoken_for, alarm["AlarmName"]
 
 
 @pytest.mark.rows("K2")

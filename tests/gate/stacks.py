@@ -98,7 +98,9 @@ def _outputs(one: Resource) -> dict[str, str]:
 
 def _integers(value: Any) -> Any:
     text = json.dumps(value)
-    return json.loads(text, parse_float=lambda number: int(float(number)) if float(number).is_integer() else number)
+    return json.loads(
+        text, parse_float=lambda number: int(float(number)) if float(number).is_integer() else float(number)
+    )
 
 
 def exported(resources: Iterable[Resource] | None = None) -> State:

@@ -31,8 +31,9 @@ ALIAS = f"{PREFIX}parkerflight:kms:EncryptionKey$aws:kms/alias:Alias::pii"
 ROLE = f"{PREFIX}parkerflight:iam:FunctionAccess$aws:iam/role:Role::functions-role"
 ROLE_POLICY = f"{PREFIX}parkerflight:iam:FunctionAccess$aws:iam/rolePolicy:RolePolicy::functions-role"
 USER_POLICY = f"{PREFIX}parkerflight:iam:FunctionAccess$aws:iam/userPolicy:UserPolicy::functions-user"
-TOPIC_POLICY = f"{PREFIX}parkerflight:sns:Notifications$aws:sns/topicPolicy:TopicPolicy::notifications-critical"
-ALARM = f"{PREFIX}parkerflight:cloudwatch:Alarm$aws:cloudwatch/metricAlarm:MetricAlarm::encrypt-data-errors"
+TOPIC_POLICY = f"{PREFIX}parkerflight:sns:Notifications$aws:sns/topicPolicy:TopicPolicy::notifications-level-1"
+ALARMS = f"{PREFIX}parkerflight:cloudwatch:Alarms"
+ALARM = f"{ALARMS}$aws:cloudwatch/metricAlarm:MetricAlarm::encrypt-data-errors"
 RELEASE = f"{PREFIX}parkerflight:supabase:EdgeFunctions$command:local:Command::functions-release"
 VARIABLES = f"{PREFIX}parkerflight:supabase:EdgeFunctions$command:local:Command::functions-settings"
 DEFAULT = f"{PREFIX}pulumi:providers:aws::default"
@@ -221,7 +222,7 @@ def test_a_service_that_may_publish_to_a_topic() -> None:
 
     assert sentences(TOPIC_POLICY, edit)[-1] == (
         "the service events.amazonaws.com gains sns:Publish on "
-        "arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-critical, without any condition "
+        "arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-1, without any condition "
         "(topic policy, statement AlarmsOfThisAccount)"
     )
 
@@ -342,8 +343,8 @@ def test_what_goes_is_told_by_who_loses_what_and_the_rest_in_one_sentence() -> N
     assert alarm.sentences[0] == "the alarm would be taken away"
     assert "threshold: 5, treatMissingData: notBreaching}" in alarm.sentences[1]
     assert alarm.sentences[2:] == (
-        "no longer notifies topic notifications-critical when it rings (alarmActions)",
-        "no longer notifies topic notifications-critical when it is over (okActions)",
+        "no longer notifies topic notifications-level-1 when it rings (alarmActions)",
+        "no longer notifies topic notifications-level-1 when it is over (okActions)",
     )
 
 
@@ -420,10 +421,10 @@ def test_alarms_that_call_nobody_and_that_ring_later() -> None:
         document["inputs"]["treatMissingData"] = "ignore"
 
     assert sentences(ALARM, edit) == [
-        "no longer notifies topic notifications-critical when it rings (alarmActions)",
+        "no longer notifies topic notifications-level-1 when it rings (alarmActions)",
         "notifies the literal arn:aws:sns:us-east-1:1:x, which is no resource of this stack when it rings "
         "(alarmActions)",
-        "metricQueries[part].metric.period: 60 → 3600",
+        "metricQueries[part].metric.period: 10 → 3600",
         "rings above 50 instead of 5 (threshold)",
         "treatMissingData: notBreaching → ignore",
     ]

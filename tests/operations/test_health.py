@@ -302,6 +302,7 @@ def test_each_status_has_its_exit_code() -> None:
     assert [status.code for status in Status] == [ExitCode.HEALTHY, ExitCode.DEGRADED, ExitCode.DOWN] == [0, 1, 2]
 
 
+@pytest.mark.rows("M7")
 def test_an_answer_that_takes_longer_than_it_may_is_degraded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("operations.health.SLOW_SECONDS", 2.0)
     well = Answer(status=Status.HEALTHY, detail="select")

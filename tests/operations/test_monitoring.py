@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from operations.alarms import Critical, alarms
 from operations.errors import OperationError
 from operations.health import Check, Status
-from operations.monitoring import RECENT, alarms, check
+from operations.monitoring import RECENT, check
 from operations.stack import Stack
 
 pytestmark = pytest.mark.rows("K2", "O2")
@@ -23,6 +24,16 @@ METRIC: dict[str, Any] = {
     "dimensions": {"Environment": "sandbox", "Endpoint": "rest"},
 }
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+ALARM_ARGUMENTS: dict[str, Any] = {
+    "AlarmDescription": "What to do: docs/runbook.md#x",
+    "ComparisonOperator": "LessThanThreshold",
+    "EvaluationPeriods": 1,
+    "MetricName": "M",
+    "Namespace": "N",
+    "Period": 60,
+    "Statistic": "Sum",
+    "Threshold": 1,
+}
 Tool = Callable[[str, str], Path]
 
 
@@ -84,7 +95,7 @@ def test_an_alarm_that_is_gone_or_changed_is_named_with_the_cure(world: World) -
     assert "./pf deploy" in gone.detail
 
 
-@pytest.mark.rows("R2")
+@pytest.mark.rows("R2", "X1")
 def test_a_topic_without_a_reader_is_named(world: World) -> None:
     arn = world.client("sns").create_topic(Name="level-1")["TopicArn"]
     world.add("aws:sns/topic:Topic", "level-1", {"name": "level-1"}, {"arn": arn})
@@ -103,18 +114,22 @@ def test_a_stack_without_alarms_is_refused_with_the_command(world: World) -> Non
 def test_what_rings_stands_first(stack: Stack, client: Callable[[str], Any]) -> None:
     cloudwatch = client("cloudwatch")
     for name in ("a", "b"):
-        cloudwatch.put_metric_alarm(
-            AlarmName=f"parker-flight-sandbox-{name}",
-            AlarmDescription="What to do: docs/runbook.md#x",
-            ComparisonOperator="LessThanThreshold",
-            EvaluationPeriods=1,
-            MetricName="M",
-            Namespace="N",
-            Period=60,
-            Statistic="Sum",
-            Threshold=1,
-        )
+        cloudwatch.put_metric_alarm(**ALARM_ARGUMENTS, AlarmName=f"parker-flight-sandbox-{name}")
     cloudwatch.set_alarm_state(AlarmName="parker-flight-sandbox-b", StateValue="ALARM", StateReason="a drill")
     found = alarms(stack)
     assert [(one.name, one.state) for one in found.alarms] == [("b", "ALARM"), ("a", "OK")]
     assert [one.reason for one in found.ringing] == ["a drill"]
+
+
+@pytest.mark.rows("D3")
+def test_the_watch_reads_those_that_wake_people_and_bears_a_cloudwatch_that_does_not_answer(
+    stack: Stack, make_stack: Callable[..., Stack], client: Callable[[str], Any]
+) -> None:
+    for name, topic in (("a", "level-2"), ("b", "warning")):
+        client("cloudwatch").put_metric_alarm(
+            **ALARM_ARGUMENTS,
+            AlarmName=f"parker-flight-sandbox-{name}",
+            AlarmActions=[f"arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-{topic}"],
+        )
+    assert Critical(stack).states() == {"a": "OK"}
+    assert Critical(make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:1")).states() is None

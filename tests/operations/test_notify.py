@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.naming import Topic
 from operations.notify import Event, notify, subject
 from operations.stack import Stack
 from sandbox import inbox
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.rows("M8")
 
 @pytest.fixture
 def topics(client: Callable[[str], Any]) -> None:
-    for severity in ("critical", "warning", "info"):
-        client("sns").create_topic(Name=f"parker-flight-sandbox-{severity}")
+    for topic in Topic:
+        client("sns").create_topic(Name=f"parker-flight-sandbox-{topic}")
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def test_subscribers_get_a_text_and_its_facts(stack: Stack, received: Callable[[
 def test_only_what_needs_somebody_now_is_critical(stack: Stack, received: Callable[[], list[inbox.Message]]) -> None:
     for event in Event:
         assert notify(stack, event, event.name) is None
-    critical = [message.message.split()[0] for message in received() if message.topic.endswith("-critical")]
+    critical = [message.message.split()[0] for message in received() if message.topic.endswith("-level-3")]
     assert critical == ["ROLLBACK_FAILED", "UNREADABLE"]
-    assert {message.topic.rpartition("-")[2] for message in received()} == {"critical", "info"}
+    assert {message.topic.removeprefix("parker-flight-sandbox-") for message in received()} == {"level-3", "info"}
 
 
 @pytest.mark.parametrize("text", ["Müller's fix\nsecond line", "x" * 300, "", "\x07bell"])
@@ -66,7 +67,7 @@ def test_a_subject_is_what_sns_accepts(text: str) -> None:
 def test_one_that_can_not_be_sent_is_said_and_returned(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     problem = notify(stack, Event.ROLLBACK_FAILED, "by hand now")
     assert problem is not None
-    assert problem.startswith("telling parker-flight-sandbox-critical of the rollback: AWS said NotFound")
+    assert problem.startswith("telling parker-flight-sandbox-level-3 of the rollback: AWS said NotFound")
     assert f"warning: {problem}" in capsys.readouterr().err
 
 

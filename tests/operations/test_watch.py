@@ -1,13 +1,14 @@
 """The watch after a deployment: what makes it roll back, hold or end, on a clock that the test turns."""
 
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from operations.alarms import Alarming
 from operations.errors import OperationError
 from operations.measure import Sample
 from operations.stack import Stack
@@ -18,13 +19,21 @@ from tests.operations.conftest import all_well
 
 pytestmark = pytest.mark.rows("D3", "M6")
 
+QUIET: Mapping[str, Alarming] = {"rest-down": "OK"}
+RINGING: Mapping[str, Alarming] = {"rest-down": "ALARM"}
 
-def window(*, errors: int = 0, requests: int = 10, ms: float = 20, blind: bool = False) -> Window:
+
+Alarms = Mapping[str, Alarming] | None
+
+
+def window(
+    *, errors: int = 0, requests: int = 10, ms: float = 20, blind: bool = False, alarms: Alarms = QUIET
+) -> Window:
     """REST as given, and a function that is well unless nothing is seen."""
     failed = [Sample(endpoint="rest", ok=False, seconds=None, blind=blind)] * errors
     answered = [Sample(endpoint="rest", ok=True, seconds=ms / 1000)] * (requests - errors)
     function = Sample(endpoint="encrypt-data", ok=not blind, seconds=0.02, blind=blind)
-    return Window(samples=[*failed, *answered, *[function] * 10])
+    return Window(samples=[*failed, *answered, *[function] * 10], alarms=alarms)
 
 
 GOOD = window()
@@ -67,11 +76,13 @@ def watched(
     seconds: float = 900,
     *,
     excused: Iterable[Breach] = (),
+    alarms_before: Mapping[str, Alarming] = QUIET,
     still_current: Callable[[], str | None] = lambda: None,
 ) -> WatchResult:
     return run(
         seconds=seconds,
         excused=set(excused),
+        alarms_before=alarms_before,
         look=world.look,
         seen=world.saw,
         still_current=still_current,
@@ -119,6 +130,49 @@ def test_what_was_broken_before_does_not_count_against_the_deployment() -> None:
     excused = breaches(FAILING.measurements)
     assert watched(world(then=FAILING), excused=excused).outcome is Outcome.PASSED
     assert watched(world(then=SLOW), excused=excused).outcome is Outcome.FAILED
+
+
+def test_an_alarm_that_rings_since_the_deployment_takes_it_back() -> None:
+    world = World(repeat(window(alarms=RINGING)))
+    result = watched(world)
+    assert (result.outcome, world.seen) == (Outcome.FAILED, 3)
+    assert result.message == "rang in 3 of the last 3 windows: alarm rest-down"
+
+
+@pytest.mark.rows("D4")
+def test_a_hotfix_under_a_ringing_alarm_stays() -> None:
+    assert watched(World(repeat(window(alarms=RINGING))), alarms_before=RINGING).outcome is Outcome.PASSED
+
+
+def test_an_alarm_that_cleared_and_came_back_counts() -> None:
+    windows = chain([window(alarms=RINGING), GOOD], repeat(window(alarms=RINGING)))
+    result = watched(World(windows), alarms_before=RINGING)
+    assert result.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [window(alarms=RINGING), window(alarms=RINGING), GOOD],  # two of five
+        [window(alarms={"new": "ALARM"})],  # made by this deployment, and not yet quiet once
+        [window(alarms={"rest-down": "INSUFFICIENT_DATA"})],
+    ],
+)
+def test_an_alarm_that_is_no_verdict_yet_passes(windows: list[Window]) -> None:
+    assert watched(World(chain(windows, repeat(windows[-1])))).outcome is Outcome.PASSED
+
+
+def test_alarms_that_can_not_be_read_for_minutes_page_once_and_roll_nothing_back() -> None:
+    """CloudWatch answers 429 for two minutes."""
+    world = World(chain([window(alarms=None)] * 12, repeat(GOOD)))
+    assert watched(world).outcome is Outcome.PASSED
+    assert world.pages == ["the alarms can't be read. Nothing is rolled back; the watch goes on."]
+
+
+def test_alarms_that_stay_unread_hold_the_verdict_and_say_where_to_look() -> None:
+    result = watched(World(repeat(window(alarms=None))))
+    assert result.outcome is Outcome.UNREADABLE
+    assert "./pf monitoring alarms" in result.message
 
 
 def test_where_nothing_can_be_seen_people_are_called_once_and_nothing_is_undone() -> None:
@@ -187,11 +241,13 @@ def test_a_stack_is_watched_over_its_own_endpoints(
 ) -> None:
     httpserver.expect_request("/rest/v1/payment_methods").respond_with_data("boom", status=500)
     all_well(httpserver)
-    failed = watch(stack, seconds=1, before=[], still_current=lambda: None)
+    failed = watch(stack, seconds=1, before=[], alarms_before={}, still_current=lambda: None)
     assert failed.outcome is Outcome.FAILED
     assert failed.message == "broken in 3 of the last 3 windows: rest (5% errors or more)"
     before = [Measurement(endpoint="rest", requests=10, errors=10)]
-    assert watch(stack, seconds=0.5, before=before, still_current=lambda: None).outcome is Outcome.PASSED
+    assert (
+        watch(stack, seconds=0.5, before=before, alarms_before={}, still_current=lambda: None).outcome is Outcome.PASSED
+    )
     said = capsys.readouterr()
     assert said.out == ""
     assert "watching sandbox for 1 s" in said.err
@@ -204,10 +260,10 @@ def test_a_gateway_out_of_reach_is_paged_and_the_page_that_fails_is_reported(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    result = watch(make_stack(SUPABASE_URL=url), seconds=0.5, before=[], still_current=lambda: None)
+    result = watch(make_stack(SUPABASE_URL=url), seconds=0.5, before=[], alarms_before={}, still_current=lambda: None)
     assert result.outcome is Outcome.UNREADABLE
     assert len(result.errors) == 1  # there is no topic yet
-    assert "parker-flight-sandbox-critical" in capsys.readouterr().err
+    assert "parker-flight-sandbox-level-3" in capsys.readouterr().err
 
 
 def test_a_line_says_what_is_left_the_errors_and_the_slowest() -> None:

@@ -82,6 +82,10 @@ def alarm(verdict: str, metric: dict[str, Any], said: str = "", beside: dict[str
     return Row(verdict=verdict, type=METRIC_ALARM, props={"metricQueries": queries}, said=said, beside=beside)
 
 
+def spoken_for(name: str) -> dict[str, dict[str, Any]]:
+    return {COMPOSITE_ALARM: {"alarmRule": f'ALARM("{name}") AND ALARM("x")', "alarmActions": ["arn"]}}
+
+
 def unprobed(type_: str, **changed: Any) -> Row:
     """A probe with one thing in the way; without changes, one that is not there."""
     beside = {one: props for one, props in PROBE.items() if one != type_}
@@ -103,7 +107,16 @@ TABLE: Table = {
         ),
         Row(verdict=MISSING, type=METRIC_ALARM, props={"okActions": ["arn"]}, said="`alarmActions` is empty"),
         Row(verdict=MISSING, type=COMPOSITE_ALARM, props={}, said="nobody hears it; name a topic"),
-        NO_ALARM,
+        Row(verdict=COMPLIANT, type=METRIC_ALARM, props={"name": "part"}, beside=spoken_for("part")),
+        Row(verdict=COMPLIANT, type=COMPOSITE_ALARM, props={"alarmRule": "FALSE"}),  # it never rings
+        Row(verdict=VIOLATING, type=METRIC_ALARM, props={"name": "part"}, beside=spoken_for("other"), said="nobody"),
+        Row(
+            verdict=VIOLATING,
+            type=METRIC_ALARM,
+            props={"name": "part", "alarmActions": []},
+            beside={COMPOSITE_ALARM: {"alarmRule": 'ALARM("part")', "alarmActions": ["arn"], "actionsEnabled": False}},
+            said="`actionsEnabled` is false",
+        ),
         Row(verdict=NOT_KNOWN, type=METRIC_ALARM, props={"alarmActions": UNKNOWN}, said="alarmActions"),
     ],
     "alarm-missing-data": [

@@ -58,6 +58,7 @@ EVERY_VERDICT = {COMPLIANT, VIOLATING, MISSING, NOT_APPLICABLE, NOT_KNOWN}
 WITHOUT = {
     "kms-key-protected": {MISSING, NOT_KNOWN},
     "iam-no-long-lived-credential": {COMPLIANT, MISSING, NOT_KNOWN},
+    "alarm-has-action": {NOT_APPLICABLE},
     "alarm-metric-published": {NOT_APPLICABLE},
     "command-no-secret": {MISSING},
     "config-no-test-key": {MISSING, NOT_KNOWN},

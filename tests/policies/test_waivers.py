@@ -16,12 +16,12 @@ TODAY = date(2027, 5, 31)
 RULES = {"sns-topic-encrypted", "stack-tags"}
 GOOD: dict[str, Any] = {
     "rule": "sns-topic-encrypted",
-    "resource": "aws:sns/topic:Topic::notifications-critical",
+    "resource": "aws:sns/topic:Topic::notifications-level-1",
     "reason": "because",
     "approver": "security",
     "expires": TODAY,
 }
-URN = "urn:pulumi:sandbox::parker-flight::parkerflight:sns:Notifications$aws:sns/topic:Topic::notifications-critical"
+URN = "urn:pulumi:sandbox::parker-flight::parkerflight:sns:Notifications$aws:sns/topic:Topic::notifications-level-1"
 
 
 def test_a_waiver_holds_for_its_rule_and_its_resource_alone() -> None:
@@ -55,7 +55,7 @@ def test_the_resource_is_told_whatever_component_holds_it(urn: str, expected: st
         ({"resource": "aws:sns/topic:Topic::*"}, "is not one resource"),
         ({"resource": "aws:sns/topic:*::critical"}, "is not one resource"),
         ({"resource": "*"}, "is not one resource"),
-        ({"resource": "notifications-critical"}, "written <type>::<name> without wildcards"),
+        ({"resource": "notifications-level-1"}, "written <type>::<name> without wildcards"),
         ({"reason": " "}, "`reason` is empty"),
         ({"approver": ""}, "`approver` is empty"),
         ({"approver": None}, "`approver` is empty"),
@@ -73,7 +73,7 @@ def test_a_waiver_without_an_end_is_refused() -> None:
 
 
 def test_the_same_waiver_twice_is_refused() -> None:
-    with pytest.raises(WaiverError, match=r"waiver 2 .* is waived for aws:sns/topic:Topic::notifications-critical"):
+    with pytest.raises(WaiverError, match=r"waiver 2 .* is waived for aws:sns/topic:Topic::notifications-level-1"):
         read(yaml.safe_dump([GOOD, GOOD]), RULES, TODAY)
 
 

@@ -11,7 +11,7 @@ from probe.prometheus import samples
 from tests.checks.fakes import answering, said
 from tests.probe.fakes import METRICS, cpu
 
-pytestmark = pytest.mark.rows("K2")
+pytestmark = pytest.mark.rows("M5", "M7")
 
 
 def read(text: str) -> Reading:

@@ -15,7 +15,7 @@ from checks.fetch import Reply, Request, UnreachableError
 from probe import fetch as module
 from probe.fetch import connections, fetch_until
 
-pytestmark = pytest.mark.rows("M6")
+pytestmark = pytest.mark.rows("M6", "L4")
 
 
 def fetch(url: str, seconds: float = 5, **changed: bytes) -> Reply:

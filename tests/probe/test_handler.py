@@ -18,7 +18,7 @@ from tests.checks.fakes import self_check
 from tests.components.recording import ROOT
 from tests.probe.fakes import METRICS, SETTINGS, Time, cpu
 
-pytestmark = pytest.mark.rows("K2", "M6")
+pytestmark = pytest.mark.rows("K2", "L4", "M5", "M6", "M7")
 
 PARAMETERS = {"anon-key": "anon", "service-role-key": "role"}
 

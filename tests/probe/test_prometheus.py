@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from probe.prometheus import FormatError, Sample, samples
 
-pytestmark = pytest.mark.rows("K2")
+pytestmark = pytest.mark.rows("M5", "M7")
 
 
 @pytest.mark.parametrize(

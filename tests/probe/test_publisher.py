@@ -13,7 +13,7 @@ from probe.questions import Probe
 from probe.rounds import run
 from tests.probe.fakes import KEYS, SETTINGS, START, Gateway, Time
 
-pytestmark = pytest.mark.rows("K2", "M6")
+pytestmark = pytest.mark.rows("K2", "M5", "M6")
 
 DATA = [
     Datum(namespace=NAMESPACE, name="Available", value=1, unit="Count", endpoint="rest"),

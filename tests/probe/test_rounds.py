@@ -15,7 +15,7 @@ from probe.rounds import run
 from tests.checks.fakes import said, self_check
 from tests.probe.fakes import KEYS, SETTINGS, START, Gateway, Time
 
-pytestmark = pytest.mark.rows("K2", "M6")
+pytestmark = pytest.mark.rows("K2", "L1", "L4", "M6", "M7")
 
 ENDPOINTS = ("rest", "create-payment-method", "encrypt-data")
 REFUSED = UnreachableError("NewConnectionError", timed_out=False, connected=False)

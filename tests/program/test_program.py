@@ -37,33 +37,61 @@ def run(stack: str, *, first_preview: bool = False) -> Recording:
 
 
 FUNCTIONS = ["create-payment-method", "encrypt-data"]
+OF_A_FUNCTION = ("down", "error-rate", "errors", "kms-failures", "kms-latency", "latency", "slow", "unpublished")
+METRIC_ALARMS = sorted(
+    [
+        *(f"{function}-{what}" for function in FUNCTIONS for what in OF_A_FUNCTION),
+        *(f"database-{what}" for what in ("connections", "connections-share", "resources", "unwatched")),
+        *("probe-silent", "rest-down", "rest-latency", "rest-slow", "throughput"),
+        *(
+            f"slo-{objective}-{window}"
+            for objective in ("availability", "errors")
+            for window in ("14.4x-1h", "14.4x-5m", "1x-3d", "1x-6h", "3x-1d", "3x-2h", "6x-30m", "6x-6h")
+        ),
+    ]
+)
+SUBSCRIPTIONS = [
+    "notifications-info-email-devops@example.com",
+    "notifications-level-1-email-devops@example.com",
+    "notifications-level-2-email-devops-lead@example.com",
+    *(f"notifications-level-3-email-{role}@example.com" for role in ("devops-lead", "incident-commander", "security")),
+    "notifications-warning-email-devops@example.com",
+]
+COMPOSITE_ALARMS = [
+    *("functions-down", "level-1-unresolved", "level-2-unresolved", "never"),
+    *(f"slo-{objective}-{kind}" for objective in ("availability", "errors") for kind in ("page", "ticket")),
+]
 
 
 @pytest.mark.parametrize("stack", ["sandbox", "production"])
 def test_each_stack_has_exactly_these_resources(stack: str) -> None:
-    severities = ["critical", "info", "warning"]
-    alarms = [f"{function}-{what}" for function in FUNCTIONS for what in ("errors", "kms-failures", "silent")]
+    topics = ["info", "level-1", "level-2", "level-3", "warning"]
     assert run(stack).names() == {
+        "aws:cloudwatch/dashboard:Dashboard": ["dashboard"],
+        "aws:cloudwatch/logGroup:LogGroup": ["operations", "probe"],
+        "aws:lambda/function:Function": ["probe"],
+        "aws:lambda/permission:Permission": ["probe"],
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm": COMPOSITE_ALARMS,
+        "aws:cloudwatch/metricAlarm:MetricAlarm": METRIC_ALARMS,
         "aws:cloudwatch/eventRule:EventRule": ["probe"],
         "aws:cloudwatch/eventTarget:EventTarget": ["probe"],
-        "aws:cloudwatch/logGroup:LogGroup": ["operations", "probe"],
-        "aws:cloudwatch/metricAlarm:MetricAlarm": alarms,
         "aws:iam/role:Role": ["functions-role", "probe"],
         "aws:iam/rolePolicy:RolePolicy": ["functions-role", "probe"],
         "aws:iam/user:User": ["functions-user"],
         "aws:iam/userPolicy:UserPolicy": ["functions-user"],
         "aws:kms/alias:Alias": ["general", "payment", "pii"],
         "aws:kms/key:Key": ["general-1", "payment-1", "pii-1"],
-        "aws:lambda/function:Function": ["probe"],
-        "aws:lambda/permission:Permission": ["probe"],
-        "aws:sns/topic:Topic": [f"notifications-{severity}" for severity in severities],
-        "aws:sns/topicPolicy:TopicPolicy": [f"notifications-{severity}" for severity in severities],
+        "aws:sns/topic:Topic": [f"notifications-{topic}" for topic in topics],
+        "aws:sns/topicPolicy:TopicPolicy": [f"notifications-{topic}" for topic in topics],
+        "aws:sns/topicSubscription:TopicSubscription": SUBSCRIPTIONS,
         "command:local:Command": ["functions-release", "functions-settings"],
-        "parkerflight:cloudwatch:Alarm": alarms,
+        "parkerflight:cloudwatch:Alarms": ["alarms"],
+        "parkerflight:cloudwatch:Dashboard": ["dashboard"],
         "parkerflight:iam:FunctionAccess": ["functions"],
         "parkerflight:kms:EncryptionKey": ["general", "payment", "pii"],
         "parkerflight:lambda:Probe": ["probe"],
         "parkerflight:logs:OperationsLog": ["operations"],
+        "parkerflight:monitoring:Monitoring": ["monitoring"],
         "parkerflight:sns:Notifications": ["notifications"],
         "parkerflight:supabase:EdgeFunctions": ["functions"],
     }
@@ -94,7 +122,7 @@ def test_every_policy_document_is_known_before_anything_exists() -> None:
                 found += 1
                 assert UNKNOWN not in document
                 assert json.loads(document)["Version"] == "2012-10-17"
-    assert found == 3 + 3 + 2 + 3, "keys; the functions' trust, role and user policies; the probe's two; topics"
+    assert found == 3 + 3 + 2 + 5, "keys; role with its trust, role and user policies; the probe's role; topics"
 
 
 def test_only_references_to_new_resources_are_unknown_at_the_first_preview() -> None:
@@ -105,10 +133,13 @@ def test_only_references_to_new_resources_are_unknown_at_the_first_preview() -> 
         if UNKNOWN in json.dumps(value)
     }
     assert unknown == {
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm alarmActions",
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm okActions",
         "aws:cloudwatch/metricAlarm:MetricAlarm alarmActions",
         "aws:cloudwatch/metricAlarm:MetricAlarm okActions",
         "aws:kms/alias:Alias targetKeyId",
         "aws:sns/topicPolicy:TopicPolicy arn",
+        "aws:sns/topicSubscription:TopicSubscription topic",
     }
 
 
@@ -121,7 +152,7 @@ def test_every_alarm_leads_to_a_heading_of_the_runbook() -> None:
     alarms = run("sandbox").all("aws:cloudwatch/metricAlarm:MetricAlarm")
     assert alarms
     for alarm in alarms:
-        assert alarm.inputs["tags"]["Runbook"].partition("#")[2] in headings, alarm.name
+        assert alarm.inputs["tags"]["Runbook"] in headings, alarm.name
 
 
 def test_everything_that_can_be_tagged_says_whose_it_is() -> None:
@@ -130,7 +161,7 @@ def test_everything_that_can_be_tagged_says_whose_it_is() -> None:
         if tags := resource.inputs.get("tags"):
             tagged += 1
             assert {"Application", "Environment", "ManagedBy"} <= set(tags)
-    assert tagged == 3 + 1 + 1 + 1 + 3 + 6 + 4, "keys, role, user, log, topics, alarms; the probe's"
+    assert tagged == 3 + 2 + 2 + 1 + 2 + 5 + len(METRIC_ALARMS) + len(COMPOSITE_ALARMS)
 
 
 def test_the_functions_are_released_after_what_they_need() -> None:
@@ -177,4 +208,4 @@ def test_wrong_settings_end_the_program_with_one_message() -> None:
 
 
 def test_the_program_can_be_read_at_one_sight() -> None:
-    assert len(Path(ROOT / "__main__.py").read_text().splitlines()) < 80
+    assert len(Path(ROOT / "__main__.py").read_text().splitlines()) < 90

@@ -14,7 +14,7 @@ from probe.prometheus import samples
 from sandbox.database import dsn
 from tests.e2e.checkout import Checkout
 
-pytestmark = pytest.mark.rows("K2")
+pytestmark = pytest.mark.rows("M5", "M7")
 
 
 def ask(sandbox: Checkout, password: str, user: str = "service_role") -> httpx.Response:

@@ -29,6 +29,7 @@ function inPieces(datum: Datum, Dimensions: MetricDatum["Dimensions"]): MetricDa
       MetricName: datum.name,
       Unit: datum.unit,
       Dimensions,
+      StorageResolution: 1, // alarms on what is critical look every ten seconds
       Values: piece.map(([value]) => value),
       Counts: piece.map(([, count]) => count),
     });

@@ -34,6 +34,7 @@ Deno.test("what CloudWatch gets fits its limits and names environment and functi
     values,
   }]);
   assertEquals(sent.map((input) => input.MetricData!.map((datum) => datum.Values!.length)), [[150, 1]]);
+  assertEquals(sent[0]!.MetricData!.map((datum) => datum.StorageResolution), [1, 1]);
   assertEquals(sent[0]!.MetricData![0]!.Dimensions, [
     { Name: "Environment", Value: "test" },
     { Name: "Function", Value: "encrypt-data" },

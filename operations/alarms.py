@@ -1,0 +1,85 @@
+"""The alarms as CloudWatch has them now."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+
+from components.naming import Topic
+from operations.errors import OperationError
+from operations.stack import Stack
+
+if TYPE_CHECKING:
+    from operations.aws import Aws
+
+Alarming = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+
+class AlarmState(BaseModel):
+    """An alarm as CloudWatch has it now."""
+
+    name: str
+    state: Alarming
+    wakes: bool  # it is told to a level of escalation, and not for the morning
+    since: datetime
+    description: str
+    reason: str
+
+
+class AlarmList(BaseModel):
+    """`pf monitoring alarms --json`; what rings stands first. Fields are only ever added within a schema version."""
+
+    schema_version: Literal[1] = 1
+    stack: str
+    alarms: list[AlarmState]
+
+    @property
+    def ringing(self) -> list[AlarmState]:
+        return [one for one in self.alarms if one.state == "ALARM"]
+
+
+def alarms(stack: Stack, aws: "Aws | None" = None) -> AlarmList:
+    """Raises: OperationError where CloudWatch can't be asked."""
+    from operations.aws import Aws, AwsError, explained
+
+    site = stack.settings.site
+    prefix = site.alarm("")
+    waking = {site.arn("sns", site.topic(level)) for level in (Topic.LEVEL_1, Topic.LEVEL_2, Topic.LEVEL_3)}
+    try:
+        pages = (aws or Aws(stack)).cloudwatch.get_paginator("describe_alarms")
+        asked = pages.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        found = [one for page in asked for one in (*page["MetricAlarms"], *page["CompositeAlarms"])]
+    except AwsError as error:
+        raise explained(error, stack, "asking for the alarms") from error
+    listed = [
+        AlarmState.model_validate(
+            {
+                "name": one.get("AlarmName", "").removeprefix(prefix),
+                "state": one.get("StateValue"),
+                "wakes": not waking.isdisjoint(one.get("AlarmActions", ())),
+                "since": one.get("StateUpdatedTimestamp"),
+                "description": one.get("AlarmDescription", ""),
+                "reason": one.get("StateReason", ""),
+            }
+        )
+        for one in found
+    ]
+    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
+    return AlarmList(stack=stack.name, alarms=sorted(listed, key=lambda one: (order.index(one.state), one.name)))
+
+
+class Critical:
+    """The alarms that wake people, asked again and again within a short time each."""
+
+    def __init__(self, stack: Stack, *, seconds: float = 5) -> None:
+        from operations.aws import Aws
+
+        self._stack = stack
+        self._aws = Aws(stack, seconds=seconds, attempts=1)
+
+    def states(self) -> dict[str, Alarming] | None:
+        """By name; None where CloudWatch can't be asked just now."""
+        try:
+            return {one.name: one.state for one in alarms(self._stack, self._aws).alarms if one.wakes}
+        except OperationError:
+            return None
