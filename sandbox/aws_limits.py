@@ -8,5 +8,6 @@ NOT_SIMULATED = (
     "functions run on this project's Python, each time in a new process, and one run of a function at a time",
     "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",
     "of API calls, rules hear those that change KMS, CloudWatch, IAM, SNS, EventBridge or Logs, and hear them at once",
+    "a trail logs from the first, and rules hear of calls whether it does or not",
     "keys, aliases, metrics, functions and rules are gone when the AWS part stops",
 )

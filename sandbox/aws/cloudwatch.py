@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from moto.cloudwatch.models import Dimension
+from moto.cloudwatch.models import Dimension, Statistics
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
+
+from sandbox.alarms.statistics import Sample, is_percentile, statistic
 
 SUPPRESSOR = {
     "ActionsSuppressor": "actions_suppressor",
@@ -23,6 +25,19 @@ def order_dimensions() -> None:
         return (self.name, self.value) < (other.name, other.value)
 
     Dimension.__lt__ = before
+
+
+def answer_percentiles() -> None:
+    """moto 5.2.5 knows no percentile."""
+    plain = Statistics.get_statistics_for_type
+
+    def with_percentiles(self: Statistics, stat: str) -> Any:
+        if not is_percentile(stat):
+            return plain(self, stat)
+        values = self.metric_single_values_list
+        return statistic(stat, [(Sample.of_value(value), 1) for value in values])
+
+    Statistics.get_statistics_for_type = with_percentiles
 
 
 def serve_composite_alarms(response: type[CloudWatchResponse]) -> None:

@@ -38,6 +38,10 @@ class Services:
 
                 remember_configuration(LambdaFunction)
                 serve_invocations(LambdaBackend, self.functions)
+            case "cloudtrail":
+                from sandbox.aws.trail import log_calls
+
+                log_calls()
             case "cloudwatch":
                 mend_cloudwatch()
             case "events":
@@ -74,8 +78,9 @@ def mend_cloudwatch() -> None:
     from moto.cloudwatch.responses import CloudWatchResponse
 
     from sandbox.aws.alarms import evaluate_alarms
-    from sandbox.aws.cloudwatch import order_dimensions, serve_composite_alarms
+    from sandbox.aws.cloudwatch import answer_percentiles, order_dimensions, serve_composite_alarms
 
+    answer_percentiles()
     order_dimensions()
     serve_composite_alarms(CloudWatchResponse)
     evaluate_alarms(CloudWatchResponse, CloudWatchBackend)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.responses import BaseResponse
 from moto.events.models import Rule
 from moto.sts.models import sts_backends
@@ -17,10 +18,33 @@ from sandbox.providers.aws.events import ALL_MANAGEMENT_EVENTS
 SOURCES = {"cloudwatch": "monitoring", "events": "events", "iam": "iam", "kms": "kms", "logs": "logs", "sns": "sns"}
 GLOBAL = ("iam",)
 GLOBAL_REGION = "us-east-1"
+BUCKET = "sandbox-trail"
 # What only reads, and the use of keys, reaches no rule unless it asks for all management events.
 READ_ONLY = re.compile(r"(Get|List|Describe|Filter|Simulate|Test|Verify|Encrypt|Decrypt|ReEncrypt|Generate|Sign).*")
 DATA_EVENTS = ("Publish", "PublishBatch", "PutEvents", "PutLogEvents", "PutMetricData")
 HIDDEN = re.compile(r"plaintext|ciphertextblob|.*password", re.IGNORECASE)
+
+
+def log_calls() -> None:
+    """A trail stands there from the first, as in an account that somebody has set up."""
+    from moto.cloudtrail.models import cloudtrail_backends
+    from moto.s3.models import s3_backends
+
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket(BUCKET, GLOBAL_REGION)
+    cloudtrail_backends[DEFAULT_ACCOUNT_ID][GLOBAL_REGION].create_trail(
+        name="management-events",
+        bucket_name=BUCKET,
+        s3_key_prefix="",
+        sns_topic_name="",
+        is_global=True,
+        is_multi_region=True,
+        log_validation=True,
+        is_org_trail=False,
+        cw_log_group_arn="",
+        cw_role_arn="",
+        kms_key_id="",
+        tags_list=[],
+    ).start_logging()
 
 
 def follow_calls(response: type[BaseResponse], bridge: EventBridge) -> None:

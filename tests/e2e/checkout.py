@@ -123,7 +123,7 @@ def new_checkout() -> Generator[Checkout]:
     # As `make setup` leaves a clone.
     folders = (
         *("checks", "components", "gate", "operations", "policies"),
-        *("releases", "reports", "sandbox", "terminal"),
+        *("probe", "releases", "reports", "sandbox", "terminal"),
     )
     checkout.run(".venv/bin/python", "-m", "compileall", "-q", *folders, "settings.py")
     (checkout.state / "toolchain").symlink_to(_toolchain())
