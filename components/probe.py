@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from components.naming import Site
 from components.policy_document import document, publish_metrics, write_log
 from components.probe_package import HANDLER
-from probe.data import DATABASE, NAMESPACE
+from probe.data import ACCESS, DATABASE, NAMESPACE
 from probe.settings import ANON_KEY, SERVICE_ROLE_KEY, Settings
 
 SCHEDULE = "rate(1 minute)"
@@ -38,6 +38,7 @@ class ProbeArgs:
             environment=self.site.environment,
             gateway_url=self.gateway_url.rstrip("/"),
             functions=sorted(self.functions),
+            functions_user=self.site.function_user,
             purposes=sorted(self.site.key_aliases),
             parameters=self.site.probe_parameters,
         )
@@ -70,7 +71,19 @@ def role_policy(site: Site) -> str:
                     site.arn("ssm", f"parameter{site.probe_parameters}/{name}") for name in (ANON_KEY, SERVICE_ROLE_KEY)
                 ],
             },
-            publish_metrics(DATABASE, NAMESPACE),
+            publish_metrics(ACCESS, DATABASE, NAMESPACE),
+            {
+                "Sid": "CompareWithLastWeek",
+                "Effect": "Allow",
+                "Action": "cloudwatch:GetMetricData",
+                "Resource": "*",  # the action knows neither resources nor conditions; figures are no secret
+            },
+            {
+                "Sid": "SeeHowOldTheAccessKeyIs",
+                "Effect": "Allow",
+                "Action": "iam:ListAccessKeys",
+                "Resource": site.function_user_arn,
+            },
             write_log("WriteItsLog", site.arn("logs", f"log-group:{site.probe_log_group}")),
         ]
     )

@@ -66,6 +66,12 @@ EXCEPTIONS = (
         reason="the action knows no resources; the namespace is its limit",
     ),
     WildcardException(
+        actions=frozenset({"cloudwatch:GetMetricData"}),
+        resource=re.compile(r"\*"),
+        condition=None,
+        reason="the action knows neither resources nor conditions, and reads figures",
+    ),
+    WildcardException(
         actions=frozenset({"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}),
         resource=re.compile(r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/\*"),
         condition=("ForAnyValue:StringEquals", "kms:ResourceAliases"),

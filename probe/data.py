@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-NAMESPACE = "ParkerFlight/Probe"  # by Environment and Endpoint: Available, Latency
+NAMESPACE = "ParkerFlight/Probe"  # by Environment and Endpoint: Available, Latency, LatencyChangePercent
 DATABASE = "ParkerFlight/Database"  # by Environment
+ACCESS = "ParkerFlight/Access"  # by Environment: AccessKeyAgeDays
+FUNCTIONS = "ParkerFlight/Functions"  # which the functions publish themselves, by Environment and Function
 ENVIRONMENT = "Environment"
 ENDPOINT = "Endpoint"
+FUNCTION = "Function"
 REST = "rest"
+LATENCY_CHANGE = "LatencyChangePercent"  # once an hour, of what had enough traffic to compare
 METRICS = "metrics"  # Supabase's own metrics endpoint
 
 

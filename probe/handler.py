@@ -9,13 +9,17 @@ import boto3
 from botocore.config import Config
 
 from checks.fetch import Fetch
+from probe.access import key_age
+from probe.comparison import changes
 from probe.fetch import connections, fetch_until
+from probe.log import log
 from probe.publisher import Publisher
 from probe.questions import Probe
 from probe.rounds import PUBLISH_SECONDS, Clock, run
 from probe.settings import Keys, Settings
 
 CONNECT_SECONDS = 1.0
+LOOK_SECONDS = 2 * PUBLISH_SECONDS  # what changes slowly is asked for when a run has that much left: ask, and publish
 
 
 class Context(Protocol):
@@ -39,10 +43,19 @@ def handle(_event: object, context: Context) -> None:
     def fetch(seconds: float) -> Fetch:
         return fetch_until(time.monotonic() + seconds, pool)
 
-    run(
-        Probe(settings, keys),
-        fetch=fetch,
-        publish=Publisher(client("cloudwatch", 1), settings.environment).publish,
-        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-        clock=Clock(),
-    )
+    clock, cloudwatch = Clock(), client("cloudwatch", 1)
+    publisher = Publisher(cloudwatch, settings.environment)
+
+    def remaining() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    run(Probe(settings, keys), fetch=fetch, publish=publisher.publish, remaining=remaining, clock=clock)
+    now = clock.now()
+    for look in (
+        lambda: key_age(client("iam", 1), settings.functions_user, now),
+        lambda: changes(cloudwatch, settings.environment, settings.functions, now),
+    ):
+        if remaining() < LOOK_SECONDS:
+            log("no time to look at what changes slowly")
+            return
+        publisher.publish(look(), now)

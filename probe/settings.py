@@ -10,11 +10,15 @@ ANON_KEY = "anon-key"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`functions` are those of the release, `parameters` the path below which the keys are kept."""
+    """`functions` are those of the release, `parameters` the path below which the keys are kept.
+
+    `functions_user` is the IAM user whose access key the functions have.
+    """
 
     environment: str
     gateway_url: str
     functions: Sequence[str]
+    functions_user: str
     purposes: Sequence[str]
     parameters: str
 
@@ -24,6 +28,7 @@ class Settings:
             environment=variables["PF_ENVIRONMENT"],
             gateway_url=variables["PF_SUPABASE_URL"],
             functions=variables["PF_FUNCTIONS"].split(),
+            functions_user=variables["PF_FUNCTIONS_USER"],
             purposes=variables["PF_PURPOSES"].split(),
             parameters=variables["PF_PARAMETERS"],
         )
@@ -33,6 +38,7 @@ class Settings:
             "PF_ENVIRONMENT": self.environment,
             "PF_SUPABASE_URL": self.gateway_url,
             "PF_FUNCTIONS": " ".join(self.functions),
+            "PF_FUNCTIONS_USER": self.functions_user,
             "PF_PURPOSES": " ".join(self.purposes),
             "PF_PARAMETERS": self.parameters,
         }

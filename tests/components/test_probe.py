@@ -130,13 +130,18 @@ def test_it_may_read_its_keys_publish_its_metrics_write_its_log_and_nothing_else
     assert {sid: (one["Action"], one["Resource"]) for sid, one in role_policy.items()} == {
         "ReadItsKeys": ("ssm:GetParameters", [f"{parameters}/anon-key", f"{parameters}/service-role-key"]),
         "PublishMetrics": ("cloudwatch:PutMetricData", "*"),
+        "CompareWithLastWeek": ("cloudwatch:GetMetricData", "*"),
+        "SeeHowOldTheAccessKeyIs": (
+            "iam:ListAccessKeys",
+            "arn:aws:iam::123456789012:user/parker-flight-staging-functions",
+        ),
         "WriteItsLog": (
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{NAME}:*",
         ),
     }
     namespaces = role_policy["PublishMetrics"]["Condition"]["StringEquals"]["cloudwatch:namespace"]
-    assert namespaces == ["ParkerFlight/Database", "ParkerFlight/Probe"]
+    assert namespaces == ["ParkerFlight/Access", "ParkerFlight/Database", "ParkerFlight/Probe"]
     (trust,) = statements(declared().one(ROLE, "probe").inputs["assumeRolePolicy"]).values()
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
@@ -146,6 +151,7 @@ def test_it_is_told_whom_to_ask_and_where_its_keys_are() -> None:
     assert declared().one(FUNCTION, "probe").inputs["environment"]["variables"] == {
         "PF_ENVIRONMENT": "staging",
         "PF_FUNCTIONS": "create-payment-method encrypt-data",
+        "PF_FUNCTIONS_USER": "parker-flight-staging-functions",
         "PF_PARAMETERS": "/parker-flight/staging/probe",
         "PF_PURPOSES": "general-data payment-method-data user-profile-data",
         "PF_SUPABASE_URL": "https://gateway",

@@ -8,6 +8,8 @@ import pytest
 
 from components.probe_package import HANDLER
 from policies.monitoring import COMPOSITE_ALARM, LOG_GROUP, METRIC_ALARM, METRIC_FILTER, PUBLISHED, TOPIC
+from probe.access import key_age
+from probe.comparison import changes
 from probe.handler import handle
 from probe.publisher import Publisher
 from probe.questions import Probe
@@ -25,7 +27,7 @@ from tests.policies.table import (
     cases,
     check,
 )
-from tests.probe.fakes import KEYS, SETTINGS, Gateway, Time
+from tests.probe.fakes import KEYS, SETTINGS, START, Gateway, Iam, Steady, Time
 
 pytestmark = pytest.mark.rows("K5", "K2")
 
@@ -267,6 +269,9 @@ def test_the_pack_knows_what_the_probe_publishes() -> None:
         remaining=time.remaining(58),
         clock=time.clock,
     )
+    publisher = Publisher(CloudWatch(), SETTINGS.environment)
+    publisher.publish(key_age(Iam(("Active", 1)), "user", START), START)
+    publisher.publish(changes(Steady(), SETTINGS.environment, SETTINGS.functions, START.replace(minute=5)), START)
     known = PUBLISHED["probe"]
     assert published == {
         namespace: (set(one["metrics"]), set(one["dimensions"])) for namespace, one in known["namespaces"].items()

@@ -2,11 +2,13 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from checks.fetch import Fetch, Reply, Request, UnreachableError
+from probe.comparison import ENOUGH
 from probe.database import PATH
 from probe.rounds import Clock
 from probe.settings import Keys, Settings
@@ -18,6 +20,7 @@ SETTINGS = Settings(
     environment="sandbox",
     gateway_url="http://gateway",
     functions=("create-payment-method", "encrypt-data"),
+    functions_user="parker-flight-sandbox-functions",
     purposes=("general-data", "payment-method-data", "user-profile-data"),
     parameters="/parker-flight/sandbox/probe",
 )
@@ -99,3 +102,25 @@ class Time:
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds
+
+
+class Iam:
+    """A user with these keys, each with its status and age in days."""
+
+    def __init__(self, *keys: tuple[str, int], error: Exception | None = None) -> None:
+        self._keys = [{"Status": status, "CreateDate": START - timedelta(days=days)} for status, days in keys]
+        self._error = error
+
+    def list_access_keys(self, *, UserName: str) -> Any:  # noqa: N803
+        del UserName
+        if self._error:
+            raise self._error
+        return {"AccessKeyMetadata": self._keys}
+
+
+class Steady:
+    """A CloudWatch where every hour had as many samples as it takes, and the same p95."""
+
+    def get_metric_data(self, *, MetricDataQueries: Sequence[Any], StartTime: datetime, EndTime: datetime) -> Any:  # noqa: N803
+        assert StartTime < EndTime
+        return {"MetricDataResults": [{"Id": one["Id"], "Values": [ENOUGH]} for one in MetricDataQueries]}

@@ -40,6 +40,7 @@ def client(aws_server: str, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPSer
         environment=SETTINGS.environment,
         gateway_url=httpserver.url_for("").rstrip("/"),
         functions=SETTINGS.functions,
+        functions_user=SETTINGS.functions_user,
         purposes=SETTINGS.purposes,
         parameters=SETTINGS.parameters,
     )
@@ -113,6 +114,8 @@ def test_a_run_publishes_everything(
     client: Callable[[str], Any], httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(client, anon_key="anon", service_role_key="role")
+    client("iam").create_user(UserName=SETTINGS.functions_user)
+    client("iam").create_access_key(UserName=SETTINGS.functions_user)
     all_well(httpserver)
     handle(monkeypatch)
     httpserver.check()
@@ -121,6 +124,7 @@ def test_a_run_publishes_everything(
     assert published(client) == {
         *(("ParkerFlight/Probe", name, endpoint) for name in ("Available", "Latency") for endpoint in endpoints),
         *(("ParkerFlight/Database", name, "") for name in load),
+        ("ParkerFlight/Access", "AccessKeyAgeDays", ""),
     }
 
 
@@ -149,6 +153,7 @@ def test_settings_travel_as_variables() -> None:
         environment=SETTINGS.environment,
         gateway_url=SETTINGS.gateway_url,
         functions=list(SETTINGS.functions),
+        functions_user=SETTINGS.functions_user,
         purposes=list(SETTINGS.purposes),
         parameters=SETTINGS.parameters,
     )
