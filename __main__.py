@@ -61,7 +61,7 @@ functions = EdgeFunctions(
         after=[access, *keys.values()],
     ),
 )
-monitoring = Monitoring(
+Monitoring(
     "monitoring",
     MonitoringArgs(
         site=site,
@@ -80,5 +80,5 @@ pulumi.export("functionsUser", access.user_name)
 pulumi.export("functionUrls", functions.urls)
 pulumi.export("release", release.digest)
 pulumi.export("logGroup", log.name)
-pulumi.export("links", monitoring.links)
+pulumi.export("links", settings.links)
 pulumi.export("topics", notifications.topic_arns)

@@ -258,9 +258,14 @@ class Settings(BaseModel):
 
     @property
     def links(self) -> dict[str, str]:
-        """Where to look, by what is there; the dashboard of CloudWatch knows itself."""
+        """Where to look, by what is there."""
         supabase = f"https://supabase.com/dashboard/project/{self.supabase_project_ref}"
-        links = {"Supabase": supabase, "Grafana": self.grafana_url, "Runbook": self.runbook_url}
+        links = {
+            "Dashboard": self.site.dashboard_url,
+            "Supabase": supabase,
+            "Grafana": self.grafana_url,
+            "Runbook": self.runbook_url,
+        }
         return {what: where for what, where in links.items() if where}
 
     @property

@@ -78,8 +78,8 @@ class Measure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Alarm:
-    """What every alarm says; `rows` are those of docs/requirements.md that it answers.
+class Problem:
+    """What somebody is told of; `rows` are those of docs/requirements.md that it answers.
 
     `runbook` is `docs/runbook.md#` with one of its headings.
     """
@@ -98,9 +98,13 @@ class _Alarm:
     def heading(self) -> str:
         return self.runbook.partition("#")[2]
 
+    def advice(self, runbook_url: str) -> str:
+        """What every message about it says after what is wrong: the rest of that line, and one more."""
+        return f"Severity: {self.severity}.\nWhat to do: {runbook_url}#{self.heading}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class MetricAlarm(_Alarm):
+class MetricAlarm(Problem):
     """`tells` nobody where a composite alarm speaks for it."""
 
     tells: Topic | None
@@ -116,7 +120,7 @@ class MetricAlarm(_Alarm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompositeAlarm(_Alarm):
+class CompositeAlarm(Problem):
     """Rings while all alarms of any one group ring.
 
     With `wait_seconds` it tells of that only when it has lasted so long, and never of its end.

@@ -9,7 +9,7 @@ from components.alarm import CompositeAlarm, Measure, MetricAlarm, MissingData, 
 from components.escalation import escalations
 from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Severity, Site, Topic
 from components.objectives import objectives
-from probe.data import DATABASE, METRICS, NAMESPACE, REST
+from probe.data import ACCESS, DATABASE, LATENCY_CHANGE, METRICS, NAMESPACE, REST
 
 FAILING_PERCENT = 5.0  # M4, M6
 ERROR_PERCENT = 1.0  # M2
@@ -19,6 +19,8 @@ KMS_TARGET_MS = 50.0  # L9
 RESOURCE_PERCENT = 80.0  # M7
 CONNECTIONS = 80.0  # M5
 REQUESTS_PER_SECOND = 25.0  # M3
+SLOWER_PERCENT = 50.0  # M8, than the same hour a week before
+KEY_DAYS = 90.0  # the age at which CIS's benchmark for AWS wants an access key replaced
 
 QUICK, HALF, MINUTE, HOUR = 10, 30, 60, 3600  # seconds
 # Below these a rate says nothing: one failure in three calls at night wakes nobody. So many that a single failure isn't
@@ -325,6 +327,49 @@ def probe_alarms(site: Site) -> list[MetricAlarm]:
     ]
 
 
+def change_alarms(site: Site, endpoint: str) -> list[MetricAlarm]:
+    return [
+        MetricAlarm(
+            what=f"{endpoint}-slower",
+            rows="M8",
+            problem=f"{endpoint} is more than {SLOWER_PERCENT:g} % slower (p95) than at the same hours a week before.",
+            severity=Severity.INFO,
+            tells=Topic.INFO,
+            runbook="docs/runbook.md#slower-than-last-week",
+            measure=Measure(
+                series={"change": _probe(site, endpoint, LATENCY_CHANGE, "Maximum")},
+                period=HOUR,
+                periods=3,
+                breaching=2,
+            ),
+            above=SLOWER_PERCENT,
+            missing_data=MissingData.SAYS_NOTHING,  # an hour with too few requests to compare
+        )
+    ]
+
+
+def access_alarms(site: Site) -> list[MetricAlarm]:
+    age = Series(
+        namespace=ACCESS,
+        metric="AccessKeyAgeDays",
+        dimensions={"Environment": site.environment},
+        statistic="Maximum",
+    )
+    return [
+        MetricAlarm(
+            what="access-key-old",
+            rows="K2",
+            problem=f"The functions' access key is older than {KEY_DAYS:g} days.",
+            severity=Severity.WARNING,
+            tells=Topic.WARNING,
+            runbook="docs/runbook.md#the-access-key-is-old",
+            measure=Measure(series={"age": age}, period=HOUR, periods=1, breaching=1),
+            above=KEY_DAYS,
+            missing_data=MissingData.SAYS_NOTHING,  # `probe-silent` and `down` do
+        )
+    ]
+
+
 def traffic_alarms(site: Site, functions: Sequence[str]) -> list[MetricAlarm]:
     counted = {
         f"requests{n}": _function(site, function, METRICS_FUNCTIONS, "Requests", "Sum")
@@ -362,6 +407,8 @@ def alarms(
         *database_alarms(site),
         *probe_alarms(site),
         *traffic_alarms(site, functions),
+        *(alarm for endpoint in (REST, *functions) for alarm in change_alarms(site, endpoint)),
+        *access_alarms(site),
         *(alarm for objective in slos for alarm in objective.alarms()),
     ]
     composites = [

@@ -7,6 +7,7 @@ from components.alarm import HIGH_RESOLUTION, CompositeAlarm, MetricAlarm, Missi
 from components.alarm_catalogue import alarms
 from components.function_source import read_release
 from components.naming import Site
+from components.security_events import SecurityEvent, security_events
 from settings import Escalation
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,14 @@ Silence is what a period without data means: *fine*; *rings*; or *nothing*: the 
 
 | alarm | rows | what is wrong | severity | tells | rings | silence | $ a month |
 |---|---|---|---|---|---|---|---|
+"""
+EVENTS = """
+## Calls that are told
+
+Whoever makes one of these calls on AWS is named within seconds (EventBridge, out of CloudTrail). They cost nothing.
+
+| rule | what it means | severity | tells | calls |
+|---|---|---|---|---|
 """
 SILENCE = {
     MissingData.IS_FINE: "fine",
@@ -75,6 +84,12 @@ def row(alarm: MetricAlarm | CompositeAlarm) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def event_row(event: SecurityEvent) -> str:
+    calls = ", ".join(f"`{event.service}:{call}`" for call in event.calls)
+    cells = (f"[`{event.what}`](runbook.md#{event.heading})", event.problem, event.severity, event.tells, calls)
+    return f"| {' | '.join(cells)} |"
+
+
 def page() -> str:
     site = Site(environment="production", account_id="0" * 12, region="us-east-1")
     metrics, composites = alarms(site, sorted(read_release(ROOT).functions), Escalation().minutes)
@@ -85,7 +100,8 @@ def page() -> str:
         f"\nAWS's list prices ({STANDARD} cents for each metric that an alarm reads, {HIGH} if its periods are short,"
         f"\n{COMPOSITE} for an alarm of alarms). Metrics, probe and messages are not in it.\n"
     )
-    return HEAD + "\n".join(map(row, every)) + "\n" + foot
+    events = "\n".join(map(event_row, security_events(site)))
+    return HEAD + "\n".join(map(row, every)) + "\n" + foot + EVENTS + events + "\n"
 
 
 if __name__ == "__main__":

@@ -106,5 +106,6 @@ class Alarms(pulumi.ComponentResource):
         return {**self._args.site.tags, "Severity": alarm.severity, "Runbook": alarm.heading}
 
     def _description(self, alarm: MetricAlarm | CompositeAlarm) -> str:
-        what_to_do = f"{self._args.runbook_url}#{alarm.heading}"
-        return f"{alarm.problem} Severity: {alarm.severity}. What to do: {what_to_do}"
+        """Three lines. The dashboard has the links to everything else."""
+        advice = alarm.advice(self._args.runbook_url)
+        return f"{alarm.problem} {advice}\nDashboard: {self._args.site.dashboard_url}"

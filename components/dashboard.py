@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 import pulumi_aws as aws
@@ -21,7 +20,7 @@ from components.alarm_catalogue import (
     TARGET_MS,
     alarms,
 )
-from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Site, Topic
+from components.naming import DEPLOYMENTS, METRICS_FUNCTIONS, METRICS_KMS, METRICS_OPERATIONS, ROLLBACKS, Site, Topic
 from probe.data import DATABASE, NAMESPACE, REST
 
 HALF, WHOLE = 12, 24  # of the grid's columns
@@ -42,8 +41,6 @@ class DashboardArgs:
 
 
 class Dashboard(pulumi.ComponentResource):
-    url: str
-
     def __init__(self, name: str, args: DashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:cloudwatch:Dashboard", name, None, opts)
         aws.cloudwatch.Dashboard(
@@ -52,15 +49,7 @@ class Dashboard(pulumi.ComponentResource):
             dashboard_body=json.dumps(body(args), sort_keys=True),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.url = url(args.site)
-        self.register_outputs({"url": self.url})
-
-
-def url(site: Site) -> str:
-    return (
-        f"https://{site.region}.console.aws.amazon.com/cloudwatch/home?region={site.region}"
-        f"#dashboards/dashboard/{quote(site.dashboard)}"
-    )
+        self.register_outputs({"url": args.site.dashboard_url})
 
 
 def body(args: DashboardArgs) -> dict[str, Any]:
@@ -141,15 +130,24 @@ def _text(args: DashboardArgs) -> Widget:
 def _graph(site: Site, title: str, metrics: Sequence[Metric], limit: float | None = None) -> Widget:
     properties: dict[str, Any] = {
         "title": title,
-        "metrics": list(metrics),
+        "metrics": [*metrics, *_operations(site)],
         "region": site.region,
         "view": "timeSeries",
         "period": MINUTE,
-        "yAxis": {"left": {"min": 0}},
+        "yAxis": {"left": {"min": 0}, "right": {"min": 0, "showUnits": False}},
     }
     if limit is not None:
         properties["annotations"] = {"horizontal": [{"label": "limit", "value": limit}]}
     return {"type": "metric", "width": HALF, "height": ROWS, "properties": properties}
+
+
+def _operations(site: Site) -> list[Metric]:
+    """When something was deployed or rolled back, as marks on the right axis of each graph."""
+    here = {"Environment": site.environment}
+    return [
+        _metric(METRICS_OPERATIONS, name, here, label=name.lower(), stat="Sum", yAxis="right", color=color)
+        for name, color in ((DEPLOYMENTS, "#7f7f7f"), (ROLLBACKS, "#d62728"))
+    ]
 
 
 def _metric(namespace: str, metric: str, dimensions: Mapping[str, str], **options: Any) -> Metric:

@@ -1,4 +1,4 @@
-"""What watches the stack: the probe, the alarms, and the dashboard that shows what they judge."""
+"""What watches the stack: the probe, alarms, rules on calls that nobody should make, and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from components.alarms import Alarms, AlarmsArgs
 from components.dashboard import Dashboard, DashboardArgs
 from components.naming import Site, Topic
 from components.probe import Probe, ProbeArgs
+from components.security_events import SecurityEvents, SecurityEventsArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,10 @@ class MonitoringArgs:
 
 
 class Monitoring(pulumi.ComponentResource):
-    links: Mapping[str, str]
-
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:monitoring:Monitoring", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        runbook_url = args.links.get("Runbook", "docs/runbook.md")
         probe = Probe(
             "probe",
             ProbeArgs(
@@ -47,15 +47,19 @@ class Monitoring(pulumi.ComponentResource):
                 functions=args.functions,
                 minutes=args.minutes,
                 topic_arns=args.topic_arns,
-                runbook_url=args.links.get("Runbook", "docs/runbook.md"),
+                runbook_url=runbook_url,
             ),
             # One that asks after data would ring at once where there can't be any yet.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[probe]),
         )
-        dashboard = Dashboard(
+        SecurityEvents(
+            "security-events",
+            SecurityEventsArgs(site=args.site, runbook_url=runbook_url),
+            opts=child,
+        )
+        Dashboard(
             "dashboard",
             DashboardArgs(site=args.site, functions=args.functions, links=args.links, minutes=args.minutes),
             opts=child,
         )
-        self.links = {"Dashboard": dashboard.url, **args.links}
-        self.register_outputs({"links": self.links})
+        self.register_outputs({"links": args.links})

@@ -6,6 +6,7 @@ Imports nothing of Pulumi: `settings` and the operations tool use it too.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import quote
 
 APPLICATION = "parker-flight"
 
@@ -18,6 +19,7 @@ LONGEST = {
     "log group": 512,
     "policy": 128,
     "role": 64,
+    "rule": 64,
     "topic": 256,
     "user": 64,
 }
@@ -43,6 +45,8 @@ DATA_CLASSES = (GENERAL, PII, PAYMENT)
 
 METRICS_KMS = "ParkerFlight/KMS"
 METRICS_FUNCTIONS = "ParkerFlight/Functions"
+METRICS_OPERATIONS = "ParkerFlight/Operations"
+DEPLOYMENTS, ROLLBACKS = "Deployments", "Rollbacks"  # one when it starts, so that graphs show what came after it
 
 
 class Severity(StrEnum):
@@ -133,6 +137,10 @@ class Site:
     def topic(self, severity: str) -> str:
         return self._checked("topic", f"{APPLICATION}-{self.environment}-{severity}")
 
+    def rule(self, what: str) -> str:
+        """On the default event bus."""
+        return self._checked("rule", f"{APPLICATION}-{self.environment}-{what}")
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
@@ -142,6 +150,11 @@ class Site:
     @property
     def dashboard(self) -> str:
         return self._checked("dashboard", f"{APPLICATION}-{self.environment}")
+
+    @property
+    def dashboard_url(self) -> str:
+        console = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
+        return f"{console}#dashboards/dashboard/{quote(self.dashboard)}"
 
     @property
     def key_aliases(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Who hears of what: one SNS topic a level of escalation, and those of warnings and of information.
 
-Writable by this account's alarms.
+Writable by this account's alarms and by its rules on calls that touch keys or alarms.
 
 The topics are not encrypted with a key of ours. `alias/aws/sns` does not let CloudWatch publish, and a notification
 that says "a key is disabled" must not need one of the three data keys to be delivered. Messages hold no user data.
@@ -15,6 +15,7 @@ import pulumi_aws as aws
 
 from components.naming import Site, Topic
 from components.policy_document import document
+from components.security_events import security_events
 
 WAKES = (Topic.LEVEL_1, Topic.LEVEL_2, Topic.LEVEL_3)
 
@@ -58,20 +59,25 @@ def subscribers(topic: Topic, contacts: Sequence[Contact]) -> list[Subscriber]:
 
 
 def topic_policy(site: Site, topic: Topic) -> str:
-    """CloudWatch may publish for alarms of this account and region; people and tools need a policy of their own."""
+    """Alarms of this account and region may publish, and what tells this topic of a call; people need a policy."""
+    rules = [site.arn("events", f"rule/{site.rule(one.what)}") for one in security_events(site) if one.tells is topic]
+    publishers = {"cloudwatch.amazonaws.com": ("AlarmsOfThisAccount", [site.arn("cloudwatch", "alarm:*")])}
+    if rules:
+        publishers["events.amazonaws.com"] = ("CallsOfThisAccount", rules)
     return document(
         [
             {
-                "Sid": "AlarmsOfThisAccount",
+                "Sid": sid,
                 "Effect": "Allow",
-                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Principal": {"Service": service},
                 "Action": "sns:Publish",
                 "Resource": site.arn("sns", site.topic(topic)),
                 "Condition": {
-                    "ArnLike": {"aws:SourceArn": site.arn("cloudwatch", "alarm:*")},
+                    "ArnLike": {"aws:SourceArn": arns},
                     "StringEquals": {"aws:SourceAccount": site.account_id},
                 },
             }
+            for service, (sid, arns) in publishers.items()
         ]
     )
 

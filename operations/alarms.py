@@ -25,6 +25,11 @@ class AlarmState(BaseModel):
     description: str
     reason: str
 
+    @property
+    def advice(self) -> str:
+        """What is wrong and what to do; the dashboard's address follows in the description."""
+        return "\n".join(self.description.splitlines()[:2])
+
 
 class AlarmList(BaseModel):
     """`pf monitoring alarms --json`; what rings stands first. Fields are only ever added within a schema version."""

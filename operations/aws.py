@@ -79,6 +79,10 @@ class Aws:
         return self._client("cloudwatch")
 
     @property
+    def cloudtrail(self) -> Any:
+        return self._client("cloudtrail")
+
+    @property
     def iam(self) -> "IAMClient":
         return self._client("iam")
 

@@ -17,6 +17,7 @@ from operations.errors import OperationError
 from operations.health import Check, HealthReport, Status, worst
 from operations.stack import Stack
 from operations.state import Recorded, State, read_state
+from probe.data import LATENCY_CHANGE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
@@ -30,12 +31,9 @@ ALARMS = (METRIC_ALARM, COMPOSITE_ALARM)
 PARTS: Mapping[str, tuple[str, ...]] = {
     "alarms": ALARMS,
     "topics": (TOPIC, "aws:sns/topicPolicy:TopicPolicy", "aws:sns/topicSubscription:TopicSubscription"),
-    "probe": (
-        "aws:lambda/function:Function",
-        "aws:lambda/permission:Permission",
-        "aws:cloudwatch/eventRule:EventRule",
-        "aws:cloudwatch/eventTarget:EventTarget",
-    ),
+    "probe": ("aws:lambda/function:Function", "aws:lambda/permission:Permission"),
+    # The probe's schedule, and what tells of calls that touch keys and alarms.
+    "rules": ("aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/eventTarget:EventTarget"),
 }
 RECENT = timedelta(minutes=10)
 MINUTE = timedelta(minutes=1)  # that isn't over yet counts
@@ -78,6 +76,7 @@ def check(stack: Stack) -> HealthReport:
             *_standing(stack, state, moved(engine)),
             *_readers(aws, state, f"./pf deploy{stack.command}"),
             *_data(aws, state, now),
+            _trail(aws, stack.settings.aws_region),
         ]
     except AwsError as error:
         raise explained(error, stack, "asking for the monitoring") from error
@@ -125,8 +124,39 @@ def _readers(aws: Aws, state: State, then: str) -> list[Check]:
     return found
 
 
+def _trail(aws: Aws, region: str) -> Check:
+    """EventBridge hears of AWS's calls only while a trail logs management events, and of those on keys only if it
+    doesn't leave KMS out (both are boxes to tick in its console). What a trail of another region leaves out only that
+    region says.
+    """
+    silent: list[str] = []
+    for trail in aws.cloudtrail.describe_trails()["trailList"]:
+        arn, name = str(trail["TrailARN"]), str(trail["Name"])
+        if not aws.cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
+            silent.append(f"{name} is switched off")
+        elif trail.get("HomeRegion") == region and (why := _leaves_out(aws, arn)):
+            silent.append(f"{name} {why}")
+        else:
+            return Check(name="trail", status=Status.HEALTHY, detail=f"{name} logs calls, rules hear of them")
+    detail = "; ".join(silent) or "the account has none"
+    advice = "make one that logs management events, KMS's too: until then no rule hears of a key that is touched"
+    return Check(name="trail", status=Status.DOWN, detail=f"{detail}: {advice}")
+
+
+def _leaves_out(aws: Aws, trail: str) -> str:
+    selectors = aws.cloudtrail.get_event_selectors(TrailName=trail).get("EventSelectors") or ()
+    if not selectors:
+        return ""
+    logged = [one for one in selectors if one.get("IncludeManagementEvents") and one.get("ReadWriteType") != "ReadOnly"]
+    if not logged:
+        return "logs no management events that write"
+    if all("kms.amazonaws.com" in one.get("ExcludeManagementEventSources", ()) for one in logged):
+        return "leaves KMS out"
+    return ""
+
+
 def _data(aws: Aws, state: State, now: datetime) -> list[Check]:
-    read = sorted(set(_series(one for one in state.resources if one.type == METRIC_ALARM)))
+    read = sorted({one for one in _series(state.resources) if one.metric != LATENCY_CHANGE})
     silent = _silent(aws, read, now)
     minutes = int(RECENT.total_seconds() // 60)
     if not silent:
@@ -138,8 +168,8 @@ def _data(aws: Aws, state: State, now: datetime) -> list[Check]:
     ]
 
 
-def _series(alarms: Iterable[Recorded]) -> Iterable[Series]:
-    for alarm in alarms:
+def _series(resources: Iterable[Recorded]) -> Iterable[Series]:
+    for alarm in (one for one in resources if one.type == METRIC_ALARM):
         queries: Sequence[Mapping[str, Any]] = alarm.inputs.get("metricQueries") or ()
         yield from (Series.of(query["metric"]) for query in queries if query.get("metric"))
         if alarm.inputs.get("metricName"):

@@ -4,10 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from components.naming import Topic
+from components.naming import DEPLOYMENTS, METRICS_OPERATIONS, ROLLBACKS, Topic
 from operations.output import say
 from operations.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
 
 LONGEST_SUBJECT = 99  # SNS wants fewer than 100, and mail ASCII
 # A rollback has 10 s in all (P5), and doesn't spend them on telling.
@@ -32,17 +36,23 @@ class Event(Enum):
         self.topic = topic
 
 
+STARTS: Mapping[Event, str] = {Event.DEPLOYMENT_STARTED: DEPLOYMENTS, Event.ROLLBACK_STARTED: ROLLBACKS}
+
+
 def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | None = None) -> str | None:
     """`text` is for people and stands first, `facts` are for machines. What went wrong, if it couldn't be sent."""
     from operations.aws import Aws, AwsError, code_of, explained
 
     topic = stack.settings.site.topic(event.topic)
+    aws = Aws(stack, seconds=SECONDS, attempts=ATTEMPTS)
     try:
-        Aws(stack, seconds=SECONDS, attempts=ATTEMPTS).sns.publish(
+        aws.sns.publish(
             TopicArn=stack.settings.site.arn("sns", topic),
             Subject=subject(stack.name, event, text),
             Message=message(stack, event, text, facts or {}),
         )
+        if event in STARTS:
+            aws.cloudwatch.put_metric_data(Namespace=METRICS_OPERATIONS, MetricData=[_start(stack, event)])
     except AwsError as error:
         if event is Event.DEPLOYMENT_STARTED and code_of(error) == "NotFound":
             return None  # the first deployment makes the topic: there is nobody yet to hear
@@ -50,6 +60,12 @@ def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | 
         say(f"warning: {problem}")
         return problem.message
     return None
+
+
+def _start(stack: Stack, event: Event) -> "MetricDatumTypeDef":
+    """For the dashboard: what was deployed or rolled back when."""
+    here = stack.settings.environment
+    return {"MetricName": STARTS[event], "Dimensions": [{"Name": "Environment", "Value": here}], "Value": 1}
 
 
 def subject(stack: str, event: Event, text: str) -> str:

@@ -69,7 +69,7 @@ def show_alarms(found: "AlarmList") -> None:
             one.name,
             Text(one.state.lower().replace("_", " "), colours[one.state]),
             f"{one.since:%Y-%m-%d %H:%M:%S}",
-            one.description if one.state == "ALARM" else "",
+            one.advice if one.state == "ALARM" else "",
         )
         for one in found.alarms
     ]

@@ -46,7 +46,10 @@ def test_every_alarm_says_what_is_wrong_what_to_do_and_how_bad_it_is() -> None:
     for alarm in everything():
         tags = alarm.inputs["tags"]
         assert tags["Severity"] in set(Severity), alarm.name
-        assert alarm.inputs["alarmDescription"].endswith(f"What to do: {URL}#{tags['Runbook']}"), alarm.name
+        _what, to_do, dashboard = alarm.inputs["alarmDescription"].split("\n")
+        assert to_do == f"What to do: {URL}#{tags['Runbook']}", alarm.name
+        assert dashboard == f"Dashboard: {SITE.dashboard_url}", alarm.name
+        assert len(alarm.inputs["alarmDescription"]) <= 1024, "CloudWatch takes no more"
         if alarm.type == METRIC:  # CloudWatch's own default hides a dead publisher, and would end a page by silence
             assert alarm.inputs["treatMissingData"] in ("notBreaching", "breaching", "ignore"), alarm.name
 
@@ -225,18 +228,18 @@ def notifications(roles: dict[Topic, list[str]]) -> Recording:
 
 
 @pytest.mark.rows("K2", "M6", "X3")
-def test_every_level_has_a_topic_that_only_alarms_of_this_account_may_publish_to() -> None:
+def test_every_level_has_a_topic_that_alarms_of_this_account_may_publish_to() -> None:
     recorded = notifications({})
     topics = {topic.name: topic for topic in recorded.all("aws:sns/topic:Topic")}
     assert set(topics) == {f"notifications-{topic}" for topic in Topic}
     for topic in Topic:
         policy = recorded.one("aws:sns/topicPolicy:TopicPolicy", f"notifications-{topic}").inputs
-        (statement,) = json.loads(policy["policy"])["Statement"]
+        statement, *_of_rules = json.loads(policy["policy"])["Statement"]
         arn = f"arn:aws:sns:us-east-1:123456789012:{topics[f'notifications-{topic}'].inputs['name']}"
         assert statement["Resource"] == arn
         assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         assert statement["Condition"] == {
-            "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"},
+            "ArnLike": {"aws:SourceArn": ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"]},
             "StringEquals": {"aws:SourceAccount": "123456789012"},
         }
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from components.dashboard import WHOLE, Dashboard, DashboardArgs, body
-from components.naming import Site, Topic
+from components.naming import METRICS_OPERATIONS, Site, Topic
+from operations.notify import STARTS
 from policies.monitoring import PUBLISHED
 from tests.components.recording import record
 
@@ -41,6 +42,7 @@ def test_every_metric_that_it_shows_is_published() -> None:
         for namespace, kinds in PUBLISHED["probe"]["namespaces"].items()
         for name in kinds["metrics"]
     }
+    published |= {(METRICS_OPERATIONS, name): {"Environment"} for name in STARTS.values()}
     shown = list(metrics())
     assert shown
     for namespace, name, dimensions in shown:
@@ -52,6 +54,13 @@ def test_it_has_the_golden_signals_keys_database_budgets_and_alarms() -> None:
     titles = [widget["properties"].get("title", "") for widget in WIDGETS]
     for word in ("Requests", "Failed requests", "Latency", "KMS", "database", "error budget", "Alarms"):
         assert any(word in title for title in titles), word
+
+
+def test_every_graph_shows_when_something_was_deployed_or_rolled_back() -> None:
+    graphs = [widget["properties"] for widget in WIDGETS if widget["properties"].get("view") == "timeSeries"]
+    assert len(graphs) > 5
+    for graph in graphs:
+        assert {one[1] for one in graph["metrics"] if one[0] == METRICS_OPERATIONS} == {"Deployments", "Rollbacks"}
 
 
 def test_it_links_to_everything_else() -> None:
@@ -89,6 +98,4 @@ def test_its_address_is_known_before_it_is_there() -> None:
     (made,) = recorded.all("aws:cloudwatch/dashboard:Dashboard")
     assert made.inputs["dashboardName"] == "parker-flight-staging"
     assert json.loads(made.inputs["dashboardBody"]) == body(ARGS)
-    component = recorded.one("parkerflight:cloudwatch:Dashboard", "dashboard")
-    address = recorded.outputs[component.urn]["url"]
-    assert address.endswith("#dashboards/dashboard/parker-flight-staging")
+    assert SITE.dashboard_url.endswith("#dashboards/dashboard/parker-flight-staging")

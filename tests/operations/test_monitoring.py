@@ -75,6 +75,7 @@ def world(stack: Stack, client: Callable[[str], Any], tool: Tool) -> World:
 
 
 def test_all_is_well_where_everything_stands_and_data_comes(world: World) -> None:
+    trail(world.client)
     world.publish()
     checks = world.checks()
     assert {one.status for one in checks.values()} == {Status.HEALTHY}
@@ -85,6 +86,13 @@ def test_a_metric_that_nobody_publishes_is_named(world: World) -> None:
     world.publish(datetime.now(UTC) - RECENT - timedelta(minutes=2))
     silent = world.checks()["metric ParkerFlight/Probe Available of rest"]
     assert (silent.status, silent.detail) == (Status.DEGRADED, "no data in the last 10 minutes")
+
+
+def test_what_comes_once_an_hour_if_there_is_enough_to_compare_is_not_waited_for(world: World) -> None:
+    world.publish()
+    change = {**METRIC, "metricName": "LatencyChangePercent"}
+    world.add(ALARM, "rest-slower", {"metricQueries": [{"id": "change", "metric": change}]})
+    assert world.checks()["metrics"].status is Status.HEALTHY
 
 
 def test_an_alarm_that_is_gone_or_changed_is_named_with_the_cure(world: World) -> None:
@@ -133,3 +141,45 @@ def test_the_watch_reads_those_that_wake_people_and_bears_a_cloudwatch_that_does
         )
     assert Critical(stack).states() == {"a": "OK"}
     assert Critical(make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:1")).states() is None
+
+
+def trail(client: Callable[[str], Any], *, logging: bool = True, **selector: Any) -> None:
+    client("s3").create_bucket(Bucket="trails")
+    client("cloudtrail").create_trail(Name="main", S3BucketName="trails")
+    if logging:
+        client("cloudtrail").start_logging(Name="main")
+    if selector:
+        client("cloudtrail").put_event_selectors(TrailName="main", EventSelectors=[selector])
+
+
+@pytest.mark.parametrize("selector", [{}, {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}])
+def test_a_trail_that_logs_calls_is_well(world: World, selector: dict[str, Any]) -> None:
+    trail(world.client, **selector)
+    assert world.checks()["trail"].status is Status.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"logging": False}, "main is switched off"),
+        ({"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}, "logs no management events that write"),
+        ({"ReadWriteType": "All", "IncludeManagementEvents": False}, "logs no management events that write"),
+        (
+            {
+                "ReadWriteType": "All",
+                "IncludeManagementEvents": True,
+                "ExcludeManagementEventSources": ["kms.amazonaws.com"],
+            },
+            "main leaves KMS out",
+        ),
+        (None, "the account has none"),
+    ],
+)
+def test_without_a_trail_that_logs_calls_no_rule_hears_of_a_key(
+    world: World, given: dict[str, Any] | None, said: str
+) -> None:
+    if given is not None:
+        trail(world.client, **given)
+    found = world.checks()["trail"]
+    assert found.status is Status.DOWN
+    assert said in found.detail

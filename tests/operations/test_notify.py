@@ -55,6 +55,18 @@ def test_only_what_needs_somebody_now_is_critical(stack: Stack, received: Callab
     assert {message.topic.removeprefix("parker-flight-sandbox-") for message in received()} == {"level-3", "info"}
 
 
+@pytest.mark.rows("R1")
+@pytest.mark.usefixtures("topics")
+def test_the_dashboard_gets_a_mark_where_something_starts(stack: Stack, client: Callable[[str], Any]) -> None:
+    for event in Event:
+        assert notify(stack, event, event.name) is None
+    metrics = client("cloudwatch").list_metrics(Namespace="ParkerFlight/Operations")["Metrics"]
+    assert sorted(one["MetricName"] for one in metrics) == ["Deployments", "Rollbacks"]
+    assert {(one["Name"], one["Value"]) for metric in metrics for one in metric["Dimensions"]} == {
+        ("Environment", "sandbox")
+    }
+
+
 @pytest.mark.parametrize("text", ["Müller's fix\nsecond line", "x" * 300, "", "\x07bell"])
 def test_a_subject_is_what_sns_accepts(text: str) -> None:
     made = subject("production", Event.ROLLBACK_FAILED, text)

@@ -24,7 +24,7 @@ def test_a_row_shows_its_command_and_tests_or_that_it_has_none() -> None:
     assert "1 of 2 rows" in shown
 
 
-@pytest.mark.parametrize(("row", "code", "said"), [("K1", 0, ""), ("Z9", 1, "Z9 is no row"), ("L1", 1, "L1 has tests")])
+@pytest.mark.parametrize(("row", "code", "said"), [("K1", 0, ""), ("Z9", 1, "Z9 is no row"), ("L7", 1, "L7 has tests")])
 def test_a_row_that_the_table_does_not_have_or_calls_unbuilt_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, code: int, said: str
 ) -> None:

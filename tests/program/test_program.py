@@ -42,7 +42,8 @@ METRIC_ALARMS = sorted(
     [
         *(f"{function}-{what}" for function in FUNCTIONS for what in OF_A_FUNCTION),
         *(f"database-{what}" for what in ("connections", "connections-share", "resources", "unwatched")),
-        *("probe-silent", "rest-down", "rest-latency", "rest-slow", "throughput"),
+        *(f"{endpoint}-slower" for endpoint in ("rest", *FUNCTIONS)),
+        *("access-key-old", "probe-silent", "rest-down", "rest-latency", "rest-slow", "throughput"),
         *(
             f"slo-{objective}-{window}"
             for objective in ("availability", "errors")
@@ -56,6 +57,10 @@ SUBSCRIPTIONS = [
     "notifications-level-2-email-devops-lead@example.com",
     *(f"notifications-level-3-email-{role}@example.com" for role in ("devops-lead", "incident-commander", "security")),
     "notifications-warning-email-devops@example.com",
+]
+RULES = [
+    *("alarms-silenced", "alias-changed", "key-deletion-scheduled", "key-disabled"),
+    *("key-policy-changed", "key-rotation-disabled", "probe"),
 ]
 COMPOSITE_ALARMS = [
     *("functions-down", "level-1-unresolved", "level-2-unresolved", "never"),
@@ -73,8 +78,8 @@ def test_each_stack_has_exactly_these_resources(stack: str) -> None:
         "aws:lambda/permission:Permission": ["probe"],
         "aws:cloudwatch/compositeAlarm:CompositeAlarm": COMPOSITE_ALARMS,
         "aws:cloudwatch/metricAlarm:MetricAlarm": METRIC_ALARMS,
-        "aws:cloudwatch/eventRule:EventRule": ["probe"],
-        "aws:cloudwatch/eventTarget:EventTarget": ["probe"],
+        "aws:cloudwatch/eventRule:EventRule": RULES,
+        "aws:cloudwatch/eventTarget:EventTarget": RULES,
         "aws:iam/role:Role": ["functions-role", "probe"],
         "aws:iam/rolePolicy:RolePolicy": ["functions-role", "probe"],
         "aws:iam/user:User": ["functions-user"],
@@ -87,6 +92,7 @@ def test_each_stack_has_exactly_these_resources(stack: str) -> None:
         "command:local:Command": ["functions-release", "functions-settings"],
         "parkerflight:cloudwatch:Alarms": ["alarms"],
         "parkerflight:cloudwatch:Dashboard": ["dashboard"],
+        "parkerflight:events:SecurityEvents": ["security-events"],
         "parkerflight:iam:FunctionAccess": ["functions"],
         "parkerflight:kms:EncryptionKey": ["general", "payment", "pii"],
         "parkerflight:lambda:Probe": ["probe"],
@@ -143,16 +149,20 @@ def test_only_references_to_new_resources_are_unknown_at_the_first_preview() -> 
     }
 
 
-def test_every_alarm_leads_to_a_heading_of_the_runbook() -> None:
+def test_everything_that_tells_somebody_leads_to_a_heading_of_the_runbook() -> None:
     headings = {
         re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
         for line in (ROOT / "docs/runbook.md").read_text().splitlines()
         if line.startswith("#")
     }
-    alarms = run("sandbox").all("aws:cloudwatch/metricAlarm:MetricAlarm")
-    assert alarms
-    for alarm in alarms:
-        assert alarm.inputs["tags"]["Runbook"] in headings, alarm.name
+    told = {
+        resource.name: resource.inputs["tags"]["Runbook"]
+        for resource in run("sandbox").resources.values()
+        if "Runbook" in resource.inputs.get("tags", {})
+    }
+    assert len(told) == len(METRIC_ALARMS) + len(COMPOSITE_ALARMS) - 1 + len(RULES) - 1, "all but `never` and the probe"
+    for name, heading in told.items():
+        assert heading in headings, name
 
 
 def test_everything_that_can_be_tagged_says_whose_it_is() -> None:
@@ -161,7 +171,7 @@ def test_everything_that_can_be_tagged_says_whose_it_is() -> None:
         if tags := resource.inputs.get("tags"):
             tagged += 1
             assert {"Application", "Environment", "ManagedBy"} <= set(tags)
-    assert tagged == 3 + 2 + 2 + 1 + 2 + 5 + len(METRIC_ALARMS) + len(COMPOSITE_ALARMS)
+    assert tagged == 3 + 2 + 2 + 1 + 1 + 5 + len(RULES) + len(METRIC_ALARMS) + len(COMPOSITE_ALARMS)
 
 
 def test_the_functions_are_released_after_what_they_need() -> None:
