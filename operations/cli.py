@@ -163,6 +163,29 @@ def health(stack: StackOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command(
+    short_help="What is live, what rings, where to look, whom to call.",
+    epilog="Exit codes: 0 no alarm rings, 1 one that can wait does, or something could not be asked, 2 one that wakes "
+    "people; 3 refused, 4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Say what is known of the stack, on one screen: the version that is live and what was done last, open incidents,
+    the alarms that ring, links to the dashboards, and who is told of what.
+
+    Changes nothing, and asks none of the parts themselves: pf health does.
+
+    Examples: pf status --stack production; pf status --json | jq .ringing
+    """
+    with _verb():
+        from operations.status import NEEDS
+        from operations.status import status as look
+        from operations.status_text import show_status
+
+        report = look(_load(stack, NEEDS))
+        _print(report, show_status, as_json=as_json)
+        _end(report.code)
+
+
+@app.command(
     short_help="What this checkout would change, and whether it may.",
     epilog="Exit codes: 0 allowed; 1 approvals are missing; 3 refused by another policy or an error, or it could not "
     "be previewed; 4 the engine's log is unreadable, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
