@@ -15,7 +15,7 @@ from sandbox import inbox
 from sandbox.inbox import Message
 from tests.e2e.checkout import Checkout, new_checkout
 
-pytestmark = pytest.mark.rows("K2", "M6", "L4")
+pytestmark = [pytest.mark.drill, pytest.mark.rows("K2", "M6", "L4")]
 
 PREFIX = "parker-flight-sandbox"
 ALIAS = f"alias/{PREFIX.removesuffix('-sandbox')}-pii-sandbox"
