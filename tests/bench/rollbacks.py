@@ -107,7 +107,7 @@ def change_all(checkout: Checkout) -> None:
     """Both functions, four alarms and the role's policy are others than before."""
     for name in FUNCTIONS:
         change(checkout, name)
-    _edit(checkout.root / "components/alarms.py", "FAILING_PERCENT = 5.0", "FAILING_PERCENT = 6.0")
+    _edit(checkout.root / "components/alarm_catalogue.py", "FAILING_PERCENT = 5.0", "FAILING_PERCENT = 6.0")
     _edit(checkout.root / "components/function_access.py", '"Sid": "SeeKeyState"', '"Sid": "SeeStateOfKeys"')
 
 
