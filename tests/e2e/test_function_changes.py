@@ -39,6 +39,7 @@ def test_a_function_that_does_not_parse_changes_nothing(checkout: Checkout, entr
     assert [request for request in writes if "/functions/v1/" not in request[1]] == []
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K1", "E1")
 def test_what_was_changed_by_hand_is_brought_back_by_a_deployment(checkout: Checkout) -> None:
     """Functions and what they read, keys, aliases, policies, alarms: nothing of it is in the state."""

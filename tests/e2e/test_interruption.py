@@ -57,6 +57,7 @@ def test_ctrl_c_ends_a_deployment_with_a_word_and_the_next_one_finishes_it(fresh
     assert len(fresh.aws("kms").list_keys()["Keys"]) == 3
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K1", "K7")
 def test_what_a_dead_provider_left_is_taken_over_by_the_recovery(fresh: Checkout) -> None:
     """The engine lives on, and notes what its provider was making as not made."""

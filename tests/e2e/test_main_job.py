@@ -168,6 +168,7 @@ def test_a_refresh_finds_no_drift(checkout: Checkout) -> None:
     checkout.pulumi("preview", "--expect-no-changes", "--non-interactive")
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K1", "K7")
 def test_a_refresh_sees_rotation_switched_off_by_hand_and_an_update_mends_it(checkout: Checkout) -> None:
     kms = checkout.aws("kms")
@@ -179,6 +180,7 @@ def test_a_refresh_sees_rotation_switched_off_by_hand_and_an_update_mends_it(che
     assert checkout.pf("health").returncode == 0
 
 
+@pytest.mark.drill
 @pytest.mark.rows("K3", "K7")
 def test_the_functions_user_deleted_by_hand_comes_back_with_a_new_access_key(checkout: Checkout) -> None:
     iam, user = checkout.aws("iam"), "parker-flight-sandbox-functions"

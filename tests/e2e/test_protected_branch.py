@@ -113,6 +113,7 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
     protected.pf("rollback", "--reason", "leave it as it was")
 
 
+@pytest.mark.drill
 def test_signers_that_the_change_brings_along_do_not_count(protected: Checkout) -> None:
     """A developer adds their own key as security and devops, and approves the change with it."""
     key = protected.state / "intruder"
