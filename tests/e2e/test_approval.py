@@ -205,7 +205,6 @@ def test_a_widened_key_policy_is_applied_by_two_and_taken_back_without_anybody(p
     assert program.asked()["surface"] == before
 
 
-@pytest.mark.drill
 def test_an_approval_on_another_base_is_refused_naming_what_moved(program: Gated) -> None:
     program.widen("kms:GetParametersForImport")
     program.checkout.approved()
@@ -222,7 +221,6 @@ def test_an_approval_on_another_base_is_refused_naming_what_moved(program: Gated
     assert "payment-1" in message
 
 
-@pytest.mark.drill
 def test_a_console_edit_is_not_laundered_by_a_refresh(program: Gated) -> None:
     program.up(check=True)
     checkout = program.checkout
