@@ -65,9 +65,13 @@ def interruptible(handler: Callable[[int, FrameType | None], object] | signal.Ha
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+def nothing_more(_number: int, _frame: FrameType | None) -> None:
+    """Not SIG_IGN: Python complains of a signal that came just before it was ignored, with a traceback."""
+
+
 def interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
     """The host may interrupt twice, for the end of the call and for its own; the program cleans up after the first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, nothing_more)
     raise KeyboardInterrupt
 
 
