@@ -34,6 +34,7 @@ from releases.versions import Version, Versions
 from settings import NAMESPACE, file_name
 
 INSTALL_SECONDS = 600
+ROOM = 64 << 20  # bytes: some times a release with what Python makes of it
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux has it, and the folder in it is of a name that nobody knows
 
 
@@ -193,8 +194,13 @@ def unpacked(
 
 
 def _memory() -> Path | None:
-    """Where files are in memory, if there is such a place: a release is hundreds, and gone a few seconds later."""
-    return MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
+    """Where files are in memory: a release is hundreds, and gone a few seconds later.
+
+    None where there is no such place or it is nearly full, as a container's may be: no rollback fails for want of it.
+    """
+    if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        return MEMORY
+    return None
 
 
 def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:

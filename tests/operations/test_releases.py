@@ -515,3 +515,13 @@ def test_without_uv_another_lock_is_refused(program: Program, monkeypatch: pytes
     version = program.version()
     with pytest.raises(OperationError, match="uv is not on PATH"), brought_back(program, version, version):
         pytest.fail("it went on")
+
+
+@pytest.mark.rows("P5")
+def test_where_memory_is_nearly_full_a_release_is_unpacked_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "MEMORY", releases.ROOT)
+    assert releases._memory() == releases.ROOT  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(releases, "ROOM", 1 << 80)
+    assert releases._memory() is None  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(releases, "MEMORY", releases.ROOT / "no such place")
+    assert releases._memory() is None  # pyright: ignore[reportPrivateUsage]
