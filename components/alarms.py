@@ -23,23 +23,17 @@ class AlarmsArgs:
 
 
 class Alarms(pulumi.ComponentResource):
-    arns: Mapping[str, pulumi.Output[str]]
-
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("parkerflight:cloudwatch:Alarms", name, None, opts)
         self._args = args
-        made: dict[str, pulumi.Resource] = {}
-        arns: dict[str, pulumi.Output[str]] = {}
         metrics, composites = alarms(args.site, args.functions, args.minutes)
+        made: dict[str, aws.cloudwatch.MetricAlarm | aws.cloudwatch.CompositeAlarm] = {}
         for alarm in metrics:
-            metric = self._metric(alarm)
-            made[alarm.what], arns[alarm.what] = metric, metric.arn
+            made[alarm.what] = self._metric(alarm)
         never = self._never() if any(alarm.wait_seconds for alarm in composites) else None
         for alarm in composites:
-            composite = self._composite(alarm, [made[part] for part in alarm.parts], never)
-            made[alarm.what], arns[alarm.what] = composite, composite.arn
-        self.arns = arns
-        self.register_outputs({"arns": arns})
+            made[alarm.what] = self._composite(alarm, [made[part] for part in alarm.parts], never)
+        self.register_outputs({"arns": {what: one.arn for what, one in made.items()}})
 
     def _metric(self, alarm: MetricAlarm) -> aws.cloudwatch.MetricAlarm:
         actions = self._actions(alarm.tells)

@@ -21,12 +21,13 @@ from components.alarm_catalogue import (
     alarms,
 )
 from components.naming import DEPLOYMENTS, METRICS_FUNCTIONS, METRICS_KMS, METRICS_OPERATIONS, ROLLBACKS, Site, Topic
+from components.objectives import BUDGET_PERCENT
 from probe.data import DATABASE, NAMESPACE, REST
 
 HALF, WHOLE = 12, 24  # of the grid's columns
 ROWS = 6
 MINUTE = 60
-BUDGET = 0.001  # L1, L3
+BUDGET = BUDGET_PERCENT / 100
 
 Metric = list[Any]
 Widget = dict[str, Any]

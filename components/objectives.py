@@ -14,6 +14,7 @@ from probe.data import NAMESPACE, REST
 
 HOUR = 3600
 NAMES = {300: "5m", 1800: "30m", HOUR: "1h", 2 * HOUR: "2h", 6 * HOUR: "6h", DAY: "1d", 3 * DAY: "3d"}
+BUDGET_PERCENT = 0.1  # L1, L3: of the probes, and of the requests
 ENOUGH_FAILURES = 10  # at the threshold, over the long window: what fewer requests do proves nothing
 STILL_GOING_ON = 20  # requests in the short window
 
@@ -123,7 +124,7 @@ def objectives(site: Site, functions: Sequence[str]) -> list[Objective]:
         Objective(
             name="availability",
             rows="L1",
-            budget_percent=0.1,
+            budget_percent=BUDGET_PERCENT,
             series=endpoints,
             bad=f"100 * (1 - ({' + '.join(endpoints)}) / {len(endpoints)})",
             missing_data=MissingData.SAYS_NOTHING,  # an objective over nothing is not met: `probe-silent` rings
@@ -131,7 +132,7 @@ def objectives(site: Site, functions: Sequence[str]) -> list[Objective]:
         Objective(
             name="errors",
             rows="L3",
-            budget_percent=0.1,
+            budget_percent=BUDGET_PERCENT,
             series=counts,
             bad=f"IF({requests} >= {{floor}}, 100 * ({errors}) / ({requests}), 0)",
             missing_data=MissingData.IS_FINE,  # it is never missing; that nothing is published, others say
