@@ -13,7 +13,15 @@ import pulumi_policy.policy as sdk
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, proxy
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    proxy,
+)
+from pulumi_policy.deserialize import deserialize_properties
 from typing_extensions import override
 
 from policies.waivers import NO_WAIVERS, Waivers
@@ -58,8 +66,9 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
     gates: Sequence[Gate] = ()
     waivers: Waivers = NO_WAIVERS
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, name: str, version: str, policies: list[Policy], *arguments: Any) -> None:
+        super().__init__(name, version, policies, *arguments)
+        self._rules = [policy for policy in policies if isinstance(policy, ResourceValidationPolicy)]
         self._waived: dict[tuple[str, str], dict[str, analyzer_pb2.AnalyzeDiagnostic]] = {}
 
     @override
@@ -80,8 +89,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
 
     @override
     def Analyze(self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext) -> Any:
-        response = super().Analyze(request, context)
-        self._settle(response.diagnostics, [request])
+        response = self._ask_rules(request)
         for gate in self.gates:
             response.diagnostics.extend(_denial(message, "") for message in gate.analyze(request))
         return response
@@ -94,6 +102,34 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
         for gate in self.gates:
             response.diagnostics.extend(_denial(message, urn) for message, urn in gate.analyze_stack(request))
         return response
+
+    def _ask_rules(self, request: analyzer_pb2.AnalyzeRequest) -> analyzer_pb2.AnalyzeResponse:
+        """What the SDK does, but a resource is read once: it reads it anew for each rule, while the engine waits."""
+        self._configure_runtime_settings()
+        resource = ResourceValidationArgs(
+            request.type,
+            proxy.unknown_checking_proxy(deserialize_properties(MessageToDict(request.properties))),
+            request.urn,
+            request.name,
+            self._get_resource_options(request),
+            self._get_provider_resource(request),
+        )
+        response, unknown = analyzer_pb2.AnalyzeResponse(), analyzer_pb2.AnalyzeResponse()
+        for rule in self._rules:
+            try:
+                rule.validate(resource, self._reporter(response, rule))
+            except proxy.UnknownValueError as error:
+                self._reporter(unknown, rule)(_not_known(request.name, ".".join(error.props)), request.urn)
+            except sdk._NotApplicableError as error:  # pyright: ignore[reportPrivateUsage]
+                response.not_applicable.add(policy_name=rule.name, reason=error.reason or "")
+        self._settle(response.diagnostics, [request])
+        response.diagnostics.extend(unknown.diagnostics)  # no waiver covers what nobody has seen
+        return response
+
+    def _reporter(self, response: analyzer_pb2.AnalyzeResponse, rule: Policy) -> ReportViolation:
+        return self._create_report_violation(
+            response, rule.name, rule.description, EnforcementLevel.MANDATORY, rule.severity
+        )
 
     def _settle(self, diagnostics: Any, resources: Sequence[Any]) -> None:
         """An unknown value denies; a violation that is waived doesn't, and is kept for the end."""
@@ -123,9 +159,13 @@ def _name_unknown(diagnostic: analyzer_pb2.AnalyzeDiagnostic, path: str, resourc
     urns = [resource.urn for resource in resources if len(resources) == 1 or _is_unknown_at(resource, path)]
     names = ", ".join(urn.rpartition("::")[2] for urn in urns) or "a resource of the stack"
     diagnostic.urn = urns[0] if len(urns) == 1 else ""
-    diagnostic.message = (
-        f"{diagnostic.description}\n{names}: `{path}` is not known before the deployment, so nobody can judge "
-        "it; build it from names and settings instead of another resource's outputs"
+    diagnostic.message = f"{diagnostic.description}\n{_not_known(names, path)}"
+
+
+def _not_known(names: str, path: str) -> str:
+    return (
+        f"{names}: `{path}` is not known before the deployment, so nobody can judge it; build it from names and "
+        "settings instead of another resource's outputs"
     )
 
 
