@@ -137,6 +137,13 @@ def main() -> None:
     if kind == "program":
         run_program(request)
     interruptible(signal.default_int_handler)
+    if kind == "pack":
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        from toolchain import policy_pack
+
+        del sys.path[0]  # the pack finds nothing of the host's
+        policy_pack.run(rest)
+        return
     target, *arguments = rest
     if kind == "module":
         sys.argv = [target, *arguments]

@@ -21,7 +21,6 @@ from typing_extensions import override
 from toolchain import environments, pins
 from toolchain.child import SHOWN
 from toolchain.children import Children
-from toolchain.policy_proxy import PolicyProxy
 from toolchain.report import ToolchainError
 
 Process = subprocess.Popen[bytes]
@@ -171,35 +170,34 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 class RunningPlugin:
-    """One plugin and what it writes; a policy pack starts only once the engine has said for which stack."""
+    """One plugin, and what it writes."""
 
     def __init__(self, host: Host, request: language_pb2.RunPluginRequest) -> None:
         self._host = host
         self._request = request
         self._python = _python(request.info)
         self._output: queue.Queue[language_pb2.RunPluginResponse | None] = queue.Queue()
-        self._process: Process | None = None
-        self._proxy: PolicyProxy | None = None
-        self._stopped = threading.Event()
-        if request.kind == "analyzer":
-            self._proxy = PolicyProxy(self._start_pack)
-            self._output.put(language_pb2.RunPluginResponse(stdout=f"{self._proxy.port}\n".encode()))
-        else:
-            self._start(self._plugin_arguments(), {})
+        inherited = dict(entry.split("=", 1) for entry in request.env) or dict(os.environ)
+        self._process = host.children.start(
+            self._python,
+            self._arguments(),
+            environment=environments.activated(self._python, inherited),
+            cwd=request.pwd or None,
+            captured=True,
+        )
+        threading.Thread(target=self._follow, daemon=True).start()
 
     def output(self) -> PluginOutput:
         while (piece := self._output.get()) is not None:
             yield piece
 
     def stop(self) -> None:
-        self._stopped.set()
-        if self._process is not None:
-            self._host.children.stop(self._process)
-        if self._proxy is not None:
-            self._proxy.close()
+        self._host.children.stop(self._process)
         self._output.put(None)
 
-    def _plugin_arguments(self) -> list[str]:
+    def _arguments(self) -> list[str]:
+        if self._request.kind == "analyzer":
+            return ["pack", *self._request.args, self._request.info.program_directory]
         folder = Path(self._request.info.program_directory)
         if (folder / "__main__.py").exists():
             return ["path", str(folder), *self._request.args]
@@ -210,49 +208,21 @@ class RunningPlugin:
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"]
         return ["module", "pulumi.run.plugin", project, *self._request.args]
 
-    def _start_pack(self, stack: dict[str, str]) -> None:
-        self._start(
-            ["module", "pulumi.policy", *self._request.args, self._request.info.program_directory],
-            stack,
-        )
+    def _follow(self) -> None:
+        process = self._process
 
-    def _start(self, arguments: list[str], extra: dict[str, str]) -> None:
-        inherited = dict(entry.split("=", 1) for entry in self._request.env) or dict(os.environ)
-        self._process = self._host.children.start(
-            self._python,
-            arguments,
-            environment=environments.activated(self._python, inherited) | extra,
-            cwd=self._request.pwd or None,
-            captured=True,
-        )
-        if self._stopped.is_set():
-            self._host.children.stop(self._process)
-        threading.Thread(target=self._follow, args=(self._process,), daemon=True).start()
-
-    def _follow(self, process: Process) -> None:
         def errors() -> None:
             for piece in _pieces(process.stderr):
                 self._output.put(language_pb2.RunPluginResponse(stderr=piece))
 
         reader = threading.Thread(target=errors, daemon=True)
         reader.start()
-        if self._proxy is not None and process.stdout is not None:
-            self._attach(self._proxy, process.stdout.readline())
         for piece in _pieces(process.stdout):
             self._output.put(language_pb2.RunPluginResponse(stdout=piece))
         reader.join()
         code = self._host.children.wait(process)
-        if self._proxy is not None:
-            self._proxy.close()
         self._output.put(language_pb2.RunPluginResponse(exitcode=code))
         self._output.put(None)
-
-    def _attach(self, proxy: PolicyProxy, line: bytes) -> None:
-        if line.strip().isdigit():
-            proxy.connect(int(line))
-        else:
-            self._output.put(language_pb2.RunPluginResponse(stdout=line))
-            proxy.fail("the policy pack did not start; its own message stands above")
 
 
 def _options(info: language_pb2.ProgramInfo) -> dict[str, object]:
