@@ -1,7 +1,7 @@
 """What the store holds: which surface is live, which were applied before, the signers in force, the quarantine."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -64,6 +64,8 @@ class Records:
     """Typed reading and writing. A record that can't be read counts as damage, never as absent."""
 
     store: Store
+    # Each is what its digest says for ever, and worth reading once.
+    _surfaces: dict[str, Surface] = field(default_factory=dict[str, Surface], init=False, repr=False, compare=False)
 
     def live(self) -> Applied | None:
         return self._get(LIVE, Applied)
@@ -92,6 +94,11 @@ class Records:
         """Raises: StoreError where it is missing or is not what its digest says."""
         if not digest:
             return Surface()
+        if digest not in self._surfaces:
+            self._surfaces[digest] = self._read_surface(digest)
+        return self._surfaces[digest]
+
+    def _read_surface(self, digest: str) -> Surface:
         name = f"surfaces/{digest}.json"
         content = self.store.get(name)
         if content is None:

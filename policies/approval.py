@@ -58,8 +58,10 @@ class ApprovalGate:
         self._pack = pack
         self._lock = threading.Lock()
         self._seen: dict[str, Resource] = {}
-        # While the program starts, since the state's backend takes its time.
-        self._first_state: Future[State] = ThreadPoolExecutor(1).submit(self._read)
+        # While the program starts, since the state's backend takes its time, and so do the digests of many resources.
+        beside = ThreadPoolExecutor(1)
+        self._first_state: Future[State] = beside.submit(self._read)
+        self._first_deployed: Future[Surface] = beside.submit(self._read_deployed)
         self._state = State()
         self._receipt: Receipt | None = None
         self._verdict: Verdict | None = None
@@ -68,6 +70,11 @@ class ApprovalGate:
 
     def _read(self) -> State:
         return read(self._gate.stack, str(self._gate.root), self._gate.environment)
+
+    def _read_deployed(self) -> Surface:
+        deployed = self._gate.deployed(self._first_state.result())
+        _ = deployed.digest
+        return deployed
 
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[str]:
         resource = _of_wire(request)
@@ -111,7 +118,7 @@ class ApprovalGate:
             entries = [entry(resource, known) for resource in registered.values() if not resource.is_harmless]
             _refuse_unapprovable(entries)
             surface = Surface.of(entries, self._gate.settings)
-            deployed = self._gate.deployed(state)
+            deployed = self._first_deployed.result()
             receipt = Receipt(
                 run=(run := this_run()).id,
                 program=program_digest(self._gate.root, self._gate.stack),
@@ -149,7 +156,7 @@ class ApprovalGate:
                 Operation.of_environment(self._gate.environment)  # what can't be read is denied before anything is done
                 state = self._first_state.result()
                 self._refuse_pending(state)
-                deployed = self._gate.deployed(state)
+                deployed = self._first_deployed.result()
                 receipt = Receipt.read(self._gate.receipt)
                 receipt.check(
                     run=this_run().id,
