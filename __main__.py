@@ -1,5 +1,6 @@
 """The program: a stack's settings become components, components become the stack's outputs."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -82,3 +83,7 @@ pulumi.export("release", release.digest)
 pulumi.export("logGroup", log.name)
 pulumi.export("links", settings.links)
 pulumi.export("topics", notifications.topic_arns)
+
+# Where registrations are under way, the SDK awaits one after the other. If it found none, it would wait for all outputs
+# of all resources at once, and begin anew with thousands of them each time that one is there.
+pulumi.run(lambda: asyncio.sleep(0))

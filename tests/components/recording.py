@@ -1,5 +1,6 @@
 """Runs Pulumi code against mocks and keeps what was registered, as the engine would have received it."""
 
+import asyncio
 import contextvars
 import os
 import runpy
@@ -10,8 +11,9 @@ from typing import Any
 from unittest import mock
 
 from google.protobuf.json_format import MessageToDict
-from pulumi.runtime import mocks, set_mocks, test
+from pulumi.runtime import mocks, run_in_stack, set_mocks
 from pulumi.runtime.config import set_all_config
+from pulumi.runtime.settings import set_root_resource
 from typing_extensions import override
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +120,8 @@ def record(
         def awaited() -> None:
             program()
 
-        test(awaited)()
+        set_root_resource(None)  # pyright: ignore[reportArgumentType] (that of the mocks takes no program)
+        asyncio.get_event_loop().run_until_complete(run_in_stack(awaited))
 
     contextvars.copy_context().run(run)
     return recording
