@@ -1,9 +1,13 @@
 """AWS clients, made when first needed. botocore's are those of boto3, and their import costs half as much."""
 
+import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.providers.wire import Values
 
@@ -32,8 +36,26 @@ class Clients:
 
     @cached_property
     def account(self) -> str:
+        """Every run of the engine asks this, and often nothing else: a client would take 0.2 s to make."""
         with self._lock:
-            return str(self.client("sts").get_caller_identity()["Account"])
+            return self._quick_account() or str(self.client("sts").get_caller_identity()["Account"])
+
+    def _quick_account(self) -> str:
+        """Empty where the answer is an error, which is the client's to tell. moto looks at the key's id alone."""
+        scope = f"{os.environ.get('AWS_ACCESS_KEY_ID')}/20000101/{self.region}/sts/aws4_request"
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        connection = HTTPConnection(urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).netloc, timeout=30)
+        try:
+            connection.request("POST", "/", b"Action=GetCallerIdentity&Version=2011-06-15", headers)
+            found = re.search(rb"<Account>(\d+)</Account>", connection.getresponse().read())
+        except (OSError, HTTPException):
+            return ""
+        finally:
+            connection.close()
+        return found[1].decode() if found else ""
 
     def tags(self, inputs: Values) -> dict[str, str]:
         """The provider's default tags, and over them the resource's own."""

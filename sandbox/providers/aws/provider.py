@@ -206,16 +206,17 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _answer(self, context: Any, doing: str, call: Callable[[], Answer]) -> Answer:
         """The call's result; an error of AWS ends the request in the words that the official provider uses."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             return call()
-        except ClientError as error:
-            message: Any = error.response.get("Error", {})
-            context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {error_code(error)}: {message.get('Message', '')}")
-        except BotoCoreError as error:
-            context.abort(grpc.StatusCode.UNAVAILABLE, f"{doing}: {error}")
-        raise AssertionError("abort raises")
+        except Exception as error:
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            if isinstance(error, ClientError):
+                message: Any = error.response.get("Error", {})
+                context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {error_code(error)}: {message.get('Message', '')}")
+            if isinstance(error, BotoCoreError):
+                context.abort(grpc.StatusCode.UNAVAILABLE, f"{doing}: {error}")
+            raise
 
     def _init_failed(self, context: Any, resource: Resource, incomplete: IncompleteError, inputs: Values) -> None:
         """Tell the engine what stands already, so that the next update goes on with it instead of making another."""
