@@ -11,7 +11,7 @@ from pathlib import Path
 from gate.evidence import EMERGENCY
 from gate.state import State, read
 from gate.surface import functions_of
-from operations import access_key, drift, probe_secrets
+from operations import access_key, probe_secrets
 from operations.drift import Deployed
 from operations.engine import Engine
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
@@ -71,17 +71,17 @@ class Handed:
     seconds: float = SETTLE_SECONDS
 
 
-def hand_over(stack: Stack, state: Recorded) -> Handed:
+def hand_over(stack: Stack, state: Callable[[], Recorded]) -> Handed:
     """What never passes Pulumi: the functions' access key, the probe's keys; and settings that were changed by hand."""
-    with ThreadPoolExecutor(1) as pool:
-        putting = pool.submit(probe_secrets.ensure, stack)
+    with ThreadPoolExecutor() as pool:
+        recorded, putting = pool.submit(state), pool.submit(probe_secrets.ensure, stack)
         made = access_key.ensure(stack)
     if made:
         say("the functions have a new access key")
     if put := putting.result():
         say(f"put into the parameter store: {', '.join(put)}")
     supabase = ManagementApi(stack)
-    if changed := Deployed.of(state).changed_settings(supabase.secrets()):
+    if changed := Deployed.of(recorded.result()).changed_settings(supabase.secrets()):
         supabase.set_secrets(changed)
         say(f"changed beside Pulumi: {', '.join(changed)}; set again")
     return Handed(changed=bool(made or put or changed), seconds=KEY_SECONDS if made else SETTLE_SECONDS)
@@ -97,14 +97,6 @@ def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
         return []
     say(f"changed beside Pulumi: {', '.join(changed.values())}; deploying again")
     return ["--replace", deployed.urn]
-
-
-def changed_by_hand(engine: Engine, state: Recorded) -> list[str]:
-    """Before the update: what it makes may take AWS a moment to show, and would be taken for gone."""
-    found = drift.moved(engine) if state.resources else []
-    if found:
-        say(f"changed beside Pulumi: {', '.join(drift.short(urn) for urn in found)}; to be put back")
-    return found
 
 
 def put_back(engine: Engine, journal: Journal, moved: Sequence[str]) -> None:

@@ -70,6 +70,11 @@ class Aws:
                 )
             return self._clients[service]
 
+    def prepare(self) -> None:
+        """Read what botocore knows of the services that are asked after an update; the session keeps it."""
+        for service in ("iam", "kms", "ssm", "sns"):
+            self._client(service)
+
     @property
     def kms(self) -> "KMSClient":
         return self._client("kms")

@@ -766,6 +766,7 @@ def doctor(stack: StackOption = None) -> None:
     Example: pf doctor --stack production
     """
     with _verb():
+        from operations.drift import short
         from operations.engine import Engine
         from operations.locks import locks
         from operations.preflight import NEEDS, preflight
@@ -777,6 +778,8 @@ def doctor(stack: StackOption = None) -> None:
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
         for left in locks(loaded):  # the living refuse above
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
+        if found.moved:
+            _say(f"changed beside Pulumi: {', '.join(short(urn) for urn in found.moved)}; a deployment puts it back")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
         store = ReleaseStore.of(loaded.name, loaded.variables)

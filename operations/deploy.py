@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Self
 
 from gate.commits import Commits
+from operations import drift
 from operations.alarms import Alarming, Critical
 from operations.applying import (
-    changed_by_hand,
     functions_to_bring_back,
     hand_over,
     noted,
@@ -112,12 +113,15 @@ class _Deployment:
             found, before = self._look()
         with journal.step("opening the stack", "at most an empty stack has been made"):
             self.engine.select()
+        # Before the update: what that makes may take AWS a moment to show, and would be taken for gone.
+        moved = found.moved
         with journal.step("recovering", "the interrupted update is still to be recovered"):
             if recover(self.stack, self.engine, found.state):
                 refuse_stray_keys(self.stack, read_state(self.engine))
+                moved = drift.moved(self.engine)
                 say("recovered; deploying")
-        with journal.step("comparing with AWS", "nothing has been changed"):
-            moved = changed_by_hand(self.engine, found.state)
+        if moved:
+            say(f"changed beside Pulumi: {', '.join(drift.short(urn) for urn in moved)}; to be put back")
         try:
             with journal.step("updating", "the engine has saved what it did"):
                 update(self.engine, journal, *functions_to_bring_back(self.stack, found.state))
@@ -129,7 +133,7 @@ class _Deployment:
             with journal.step("putting back", "the update is done; what was changed by hand may not be put back yet"):
                 put_back(self.engine, journal, moved)
         with journal.step("handing settings and access key over", "all resources stand, the functions may lack both"):
-            handed = hand_over(self.stack, read_state(self.engine))
+            handed = hand_over(self.stack, partial(read_state, self.engine))
         with journal.step("verifying", "everything is deployed, and not yet verified"):
             report = settle(self.stack, found.release, handed.seconds)
             journal.asked(report)

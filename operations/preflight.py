@@ -3,13 +3,14 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from components.function_source import FUNCTIONS, LOCK_CHANGES
 from gate.commits import Commits, GitError
+from operations import drift
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError
@@ -36,6 +37,7 @@ class Preflight:
 
     state: State
     release: str
+    moved: Sequence[str]  # URNs of what was changed beside Pulumi; not asked where an interrupted update is open
 
 
 def tools(stack: Stack) -> None:
@@ -166,6 +168,13 @@ def functions(stack: Stack) -> str:
     return release.digest
 
 
+def moved(engine: Engine, state: Future[State], whose: Future[None]) -> list[str]:
+    """Asked of the stack's own account alone. Another answer's error is that answer's to tell."""
+    if whose.exception() or state.exception() or state.result().pending_operations:
+        return []
+    return drift.moved(engine) if state.result().resources else []
+
+
 def preflight(stack: Stack, engine: Engine) -> Preflight:
     """Raises: OperationError with every problem at once; nothing has been changed."""
     tools(stack)
@@ -174,18 +183,19 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
         lambda: alone(stack),
         lambda: tree(stack),
         engine.refuse_while_locked,
-        lambda: account(stack),
         lambda: project(stack),
     )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)
-        state = pool.submit(read_state, engine)
-        asked = [*(pool.submit(question) for question in questions), release, state]
+        state, whose = pool.submit(read_state, engine), pool.submit(account, stack)
+        questioned = [pool.submit(question) for question in questions]
+        changed = pool.submit(moved, engine, state, whose)
+        asked = [*questioned, whose, release, state, changed]
     problems = [error for one in asked if isinstance(error := one.exception(), OperationError)]
     if not problems:
         for one in asked:
             one.result()  # a bug comes out here
-        return Preflight(state=state.result(), release=release.result())
+        return Preflight(state=state.result(), release=release.result(), moved=changed.result())
     if len(problems) == 1:
         raise OperationError(problems[0].message, problems[0].cure)
     raise OperationError("\n".join(["several things are in the way:", *(f"- {problem}" for problem in problems)]))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from gate.receipt import Receipt, program_digest, run_of
@@ -17,6 +18,7 @@ from gate.state import State
 from gate.surface import Surface
 from operations import preflight
 from operations.applying import functions_to_bring_back, hand_over, noted, prepared, settle, stands, state_of, update
+from operations.aws import Aws
 from operations.conduct import LONGEST_LINE, conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
 from operations.errors import ExitCode, OperationError
@@ -191,7 +193,8 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
         state, recorded = _looked(stack, engine)
         _refuse_another_live(plan)
         _refuse_impossible(plan, engine, state)
-    with journal.step("updating"):
+    with journal.step("updating"), ThreadPoolExecutor(1) as beside:
+        beside.submit(Aws(stack).prepare)  # what fails there fails again where it is needed
         arguments = functions_to_bring_back(stack, recorded)
         with _leaving(plan, stack, journal):
             _updated(plan, stack, engine, journal, state, arguments)
@@ -232,7 +235,7 @@ def _verified(stack: Stack, engine: Engine, journal: Journal) -> HealthReport:
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(settle, stack, release, 0)
         with journal.step("handing settings and access key over"):
-            handed = hand_over(stack, read_state(engine))
+            handed = hand_over(stack, partial(read_state, engine))
         with journal.step("verifying"):
             report = asked.result()
             if handed.changed or report.status is not Status.HEALTHY:

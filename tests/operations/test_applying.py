@@ -174,7 +174,7 @@ def test_the_probe_gets_its_keys_with_the_functions(
 ) -> None:
     monkeypatch.setattr(applying.access_key, "ensure", lambda _stack: False)  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr(applying.ManagementApi, "secrets", lambda _api: [])  # pyright: ignore[reportUnknownLambdaType]
-    hand_over(stack, Recorded())
+    hand_over(stack, Recorded)
     held = client("ssm").get_parameters_by_path(Path="/parker-flight/sandbox/probe")["Parameters"]
     assert {one["Name"].rpartition("/")[2] for one in held} == {"anon-key", "service-role-key"}
 
@@ -197,10 +197,10 @@ def test_a_new_access_key_is_given_more_time(
     monkeypatch.setattr(applying.access_key, "ensure", answering(made))
     monkeypatch.setattr(applying.ManagementApi, "secrets", answering([]))
     monkeypatch.setattr(applying.ManagementApi, "set_secrets", send)
-    assert hand_over(stack, Recorded()) == Handed(changed=True, seconds=seconds)  # the probe's keys, at least
+    assert hand_over(stack, Recorded) == Handed(changed=True, seconds=seconds)  # the probe's keys, at least
     assert sent == []
     monkeypatch.setattr(Deployed, "changed_settings", answering({}))
-    assert hand_over(stack, Recorded()) == Handed(changed=made, seconds=seconds)
+    assert hand_over(stack, Recorded) == Handed(changed=made, seconds=seconds)
     monkeypatch.setattr(Deployed, "changed_settings", answering({"PF_ROLE_ARN": "the program's"}))
-    assert hand_over(stack, Recorded()).changed
+    assert hand_over(stack, Recorded).changed
     assert sent == [{"PF_ROLE_ARN": "the program's"}]

@@ -117,11 +117,11 @@ def test_a_dead_updates_lock_is_not_in_the_way(stack: Stack, tmp_path: Path) -> 
     Engine(stack).refuse_while_locked()
 
 
-def test_the_doctor_shows_a_lock_that_a_dead_update_left(
+def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by_hand(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def found(*_: object) -> Preflight:
-        return Preflight(state=State(), release="0123456789abcdef")
+        return Preflight(state=State(), release="0123456789abcdef", moved=["urn:pulumi:s::p::aws:sns/topic:Topic::t"])
 
     def load(*_: object) -> Stack:
         return stack
@@ -130,7 +130,9 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left(
     monkeypatch.setattr("operations.preflight.preflight", found)
     lock(tmp_path, pid := dead_process())
     doctor()
-    assert f"ada@{socket.gethostname()}, process {pid}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"ada@{socket.gethostname()}, process {pid}" in said
+    assert "changed beside Pulumi: Topic t; a deployment puts it back" in said
 
 
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:
