@@ -140,8 +140,7 @@ class Probe(pulumi.ComponentResource):
             action="lambda:InvokeFunction",
             function=site.probe,
             principal="events.amazonaws.com",
-            source_arn=site.probe_rule_arn,
-            source_account=site.account_id,
+            source_arn=site.probe_rule_arn,  # names the account; with a `source_account` EventBridge can't invoke it
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
         )
         aws.cloudwatch.EventTarget(

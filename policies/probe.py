@@ -42,6 +42,7 @@ def _is_called(resources: Sequence[PolicyResource], function: str) -> bool:
                 permission.get("function") == function
                 and permission.get("action") == "lambda:InvokeFunction"
                 and permission.get("principal") == SCHEDULER
+                and not permission.get("sourceAccount")  # which EventBridge doesn't say: it couldn't invoke it
                 and str(permission.get("sourceArn") or f":rule/{name}").endswith(f":rule/{name}")
                 for permission in _of(resources, PERMISSION)
             )

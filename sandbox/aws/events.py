@@ -178,5 +178,5 @@ def _filled(template: str, values: dict[str, Any]) -> str:
 
 
 def _refuse_unless_allowed(rule: Rule, statements: list[dict[str, Any]], action: str) -> None:
-    if not allows(statements, service=SERVICE, action=action, source_arn=rule.arn, source_account=rule.account_id):
+    if not allows(statements, service=SERVICE, action=action, source_arn=rule.arn):
         raise RefusedError(f"its policy does not allow {action} to {SERVICE} for {rule.arn}")

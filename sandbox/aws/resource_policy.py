@@ -7,15 +7,12 @@ from typing import Any
 OPERATORS = {"arnlike", "arnequals", "bool", "stringlike", "stringequals"}
 
 
-def allows(
-    statements: Sequence[Mapping[str, Any]], *, service: str, action: str, source_arn: str, source_account: str
-) -> bool:
-    """Whether some statement allows it and none denies it. A condition that isn't understood holds for nobody."""
-    context = {
-        "aws:securetransport": "true",
-        "aws:sourceaccount": source_account,
-        "aws:sourcearn": source_arn,
-    }
+def allows(statements: Sequence[Mapping[str, Any]], *, service: str, action: str, source_arn: str) -> bool:
+    """Whether some statement allows it and none denies it. A condition that isn't understood holds for nobody, nor
+    does one on the account: with `SourceAccount` in its permission EventBridge can't invoke a function
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html).
+    """
+    context = {"aws:securetransport": "true", "aws:sourcearn": source_arn}
     effects = {
         str(statement["Effect"])
         for statement in statements

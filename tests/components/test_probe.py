@@ -104,7 +104,6 @@ def test_only_its_own_rule_may_call_it() -> None:
         "action": "lambda:InvokeFunction",
         "function": NAME,
         "principal": "events.amazonaws.com",
-        "sourceAccount": "123456789012",
         "sourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}",
         "statementId": "schedule",
     }

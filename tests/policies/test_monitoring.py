@@ -175,6 +175,7 @@ TABLE: Table = {
         unprobed("aws:lambda/permission:Permission", action="lambda:GetFunction"),
         unprobed("aws:lambda/permission:Permission", principal="sns.amazonaws.com"),
         unprobed("aws:lambda/permission:Permission", sourceArn="arn:aws:events:us-east-1:123456789012:rule/other"),
+        unprobed("aws:lambda/permission:Permission", sourceAccount="123456789012"),
         alarm(VIOLATING, CONNECTIONS, said=NO_PROBE, beside=RELEASE),
         alarm(VIOLATING, {**AVAILABLE, "metricName": "Up"}, said="nothing in policies/", beside=PROBE),
         alarm(

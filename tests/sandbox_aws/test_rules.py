@@ -80,7 +80,7 @@ def test_a_scheduled_rule_runs_its_function(aws: Aws, rule: str, target: str, tm
     assert [total(aws, rule, metric) for metric in ("TriggeredRules", "FailedInvocations")] == [1, 0]
 
 
-@pytest.mark.parametrize("source", [None, {"SourceArn": arn_of("another")}, {"SourceAccount": "210987654321"}])
+@pytest.mark.parametrize("source", [None, {"SourceArn": arn_of("another")}, {"SourceAccount": ACCOUNT}])
 def test_without_the_right_permission_nothing_runs_and_the_failure_counts(
     aws: Aws, rule: str, target: str, tmp_path: Path, source: dict[str, str] | None
 ) -> None:
@@ -229,7 +229,7 @@ Statement = dict[str, Any]
         ([ALLOW | {"Action": "sns:Subscribe"}], False),
         ([ALLOW | {"Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:events:*:*:rule/a*"}}}], True),
         ([ALLOW | {"Condition": {"ArnLike": {"AWS:SourceArn": ["arn:aws:events:*:*:rule/b*"]}}}], False),
-        ([ALLOW | {"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}], True),
+        ([ALLOW | {"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}], False),
         ([ALLOW | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}], False),
         ([ALLOW | {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}], False),
         ([ALLOW, INSECURE], True),
@@ -244,7 +244,6 @@ def test_a_resource_policy_is_held_against_the_rule(statements: list[Statement],
             service="events.amazonaws.com",
             action="sns:Publish",
             source_arn=arn_of("a-rule"),
-            source_account=ACCOUNT,
         )
         == allowed
     )
