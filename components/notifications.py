@@ -1,6 +1,8 @@
 """Who hears of what: one SNS topic a level of escalation, and those of warnings and of information.
 
-Writable by this account's alarms and by its rules on calls that touch keys or alarms.
+Writable by this account's alarms and, those that are told of calls that touch keys or alarms, by EventBridge. Whose
+rule it acts for EventBridge doesn't tell a topic: a condition on that would hold for no rule at all
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions).
 
 The topics are not encrypted with a key of ours. `alias/aws/sns` does not let CloudWatch publish, and a notification
 that says "a key is disabled" must not need one of the three data keys to be delivered. Messages hold no user data.
@@ -14,7 +16,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import Site, Topic
-from components.policy_document import document
+from components.policy_document import Statement, document
 from components.security_events import security_events
 
 WAKES = (Topic.LEVEL_1, Topic.LEVEL_2, Topic.LEVEL_3)
@@ -59,27 +61,31 @@ def subscribers(topic: Topic, contacts: Sequence[Contact]) -> list[Subscriber]:
 
 
 def topic_policy(site: Site, topic: Topic) -> str:
-    """Alarms of this account and region may publish, and what tells this topic of a call; people need a policy."""
-    rules = [site.arn("events", f"rule/{site.rule(one.what)}") for one in security_events(site) if one.tells is topic]
-    publishers = {"cloudwatch.amazonaws.com": ("AlarmsOfThisAccount", [site.arn("cloudwatch", "alarm:*")])}
-    if rules:
-        publishers["events.amazonaws.com"] = ("CallsOfThisAccount", rules)
-    return document(
-        [
+    """Alarms of this account and region may publish, and EventBridge where a call is told; people need a policy."""
+    statements: list[Statement] = [
+        {
+            "Sid": "AlarmsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": site.arn("sns", site.topic(topic)),
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": [site.arn("cloudwatch", "alarm:*")]},
+                "StringEquals": {"aws:SourceAccount": site.account_id},
+            },
+        }
+    ]
+    if any(one.tells is topic for one in security_events(site)):
+        statements.append(
             {
-                "Sid": sid,
+                "Sid": "Calls",
                 "Effect": "Allow",
-                "Principal": {"Service": service},
+                "Principal": {"Service": "events.amazonaws.com"},
                 "Action": "sns:Publish",
                 "Resource": site.arn("sns", site.topic(topic)),
-                "Condition": {
-                    "ArnLike": {"aws:SourceArn": arns},
-                    "StringEquals": {"aws:SourceAccount": site.account_id},
-                },
             }
-            for service, (sid, arns) in publishers.items()
-        ]
-    )
+        )
+    return document(statements)
 
 
 class Notifications(pulumi.ComponentResource):

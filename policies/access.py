@@ -26,6 +26,7 @@ ATTACHMENTS: Mapping[str, str] = {
     "aws:iam/userPolicyAttachment:UserPolicyAttachment": "policyArn",
     "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": "policyArns",
 }
+EVENTS, PUBLISH = "events.amazonaws.com", "sns:Publish"  # AWS knows no conditions for the one at the other
 LONG_LIVED = frozenset(
     {
         "aws:iam/accessKey:AccessKey",
@@ -149,7 +150,10 @@ def unbound(statement: Statement, account: str) -> Iterator[str]:
         bool(arns) and all(belongs(arn, account) for arn in arns)
     )
     for service in statement.principals.get("Service", ()):
-        if not bound:
+        if service == EVENTS and statement.actions == (PUBLISH,):
+            if statement.conditions:
+                yield f"{service} meets no condition at a topic, so nothing would be published; remove them"
+        elif not bound:
             yield f"{service} works for every customer of AWS; demand aws:SourceAccount {account} by StringEquals"
 
 

@@ -84,14 +84,16 @@ class EventBridge:
             topic = sns_backends[account][region].topics.get(target)
             if topic is None:
                 raise RefusedError("there is no such topic")
-            _refuse_unless_allowed(rule, json.loads(topic.policy)["Statement"], "sns:Publish")
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html: a topic's policy
+            # can't have conditions for EventBridge.
+            _refuse_unless_allowed(rule, json.loads(topic.policy)["Statement"], "sns:Publish", source_arn=None)
             topic.publish(text)
             return []
         try:
             function = lambda_backends[account][region].get_function(target)
         except UnknownFunctionException:
             raise RefusedError("there is no such function") from None
-        _refuse_unless_allowed(rule, function.policy.statements, "lambda:InvokeFunction")
+        _refuse_unless_allowed(rule, function.policy.statements, "lambda:InvokeFunction", source_arn=rule.arn)
         return [self._functions.start(function, text)]
 
 
@@ -177,6 +179,8 @@ def _filled(template: str, values: dict[str, Any]) -> str:
     return re.sub(r'"(?:\\.|[^"\\])*"|<([\w.\-]+)>', replace, template)
 
 
-def _refuse_unless_allowed(rule: Rule, statements: list[dict[str, Any]], action: str) -> None:
-    if not allows(statements, service=SERVICE, action=action, source_arn=rule.arn):
+def _refuse_unless_allowed(
+    rule: Rule, statements: list[dict[str, Any]], action: str, *, source_arn: str | None
+) -> None:
+    if not allows(statements, service=SERVICE, action=action, source_arn=source_arn):
         raise RefusedError(f"its policy does not allow {action} to {SERVICE} for {rule.arn}")

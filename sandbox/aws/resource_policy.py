@@ -7,12 +7,13 @@ from typing import Any
 OPERATORS = {"arnlike", "arnequals", "bool", "stringlike", "stringequals"}
 
 
-def allows(statements: Sequence[Mapping[str, Any]], *, service: str, action: str, source_arn: str) -> bool:
+def allows(statements: Sequence[Mapping[str, Any]], *, service: str, action: str, source_arn: str | None) -> bool:
     """Whether some statement allows it and none denies it. A condition that isn't understood holds for nobody, nor
     does one on the account: with `SourceAccount` in its permission EventBridge can't invoke a function
-    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html).
+    (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html). `source_arn` is None where the
+    service doesn't say for what it acts.
     """
-    context = {"aws:securetransport": "true", "aws:sourcearn": source_arn}
+    context = {"aws:securetransport": "true"} | ({"aws:sourcearn": source_arn} if source_arn else {})
     effects = {
         str(statement["Effect"])
         for statement in statements

@@ -234,7 +234,7 @@ def test_every_level_has_a_topic_that_alarms_of_this_account_may_publish_to() ->
     assert set(topics) == {f"notifications-{topic}" for topic in Topic}
     for topic in Topic:
         policy = recorded.one("aws:sns/topicPolicy:TopicPolicy", f"notifications-{topic}").inputs
-        statement, *_of_rules = json.loads(policy["policy"])["Statement"]
+        statement, *of_rules = json.loads(policy["policy"])["Statement"]
         arn = f"arn:aws:sns:us-east-1:123456789012:{topics[f'notifications-{topic}'].inputs['name']}"
         assert statement["Resource"] == arn
         assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
@@ -242,6 +242,17 @@ def test_every_level_has_a_topic_that_alarms_of_this_account_may_publish_to() ->
             "ArnLike": {"aws:SourceArn": ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"]},
             "StringEquals": {"aws:SourceAccount": "123456789012"},
         }
+        # With a condition AWS lets no rule publish to a topic.
+        told = topic in {Topic.LEVEL_2, Topic.LEVEL_3, Topic.WARNING}
+        assert [{**one, "Sid": ""} for one in of_rules] == told * [
+            {
+                "Sid": "",
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": arn,
+            }
+        ]
 
 
 @pytest.mark.rows("X1", "X2", "X3", "R2")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from components.naming import Site, Topic
+from components.naming import Site
 from components.notifications import topic_policy
 from components.security_events import SecurityEvents, SecurityEventsArgs, security_events
 from tests.components.recording import UNKNOWN, Recording, record
@@ -81,12 +81,11 @@ def test_the_message_says_who_did_what_and_what_to_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("event", security_events(SITE), ids=lambda one: one.what)
-def test_the_topic_that_is_told_lets_the_rule_in_and_no_other_does(event: Any) -> None:
-    rule = f"arn:aws:events:us-east-1:123456789012:rule/parker-flight-staging-{event.what}"
+def test_the_topic_that_is_told_lets_rules_in(event: Any) -> None:
     assert declared().one(TARGET, event.what).inputs["arn"] == (
         f"arn:aws:sns:us-east-1:123456789012:parker-flight-staging-{event.tells}"
     )
-    assert {topic for topic in Topic if rule in topic_policy(SITE, topic)} == {event.tells}
+    assert "events.amazonaws.com" in topic_policy(SITE, event.tells)
 
 
 def test_nothing_of_it_is_unknown_at_the_first_preview() -> None:

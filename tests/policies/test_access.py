@@ -54,6 +54,7 @@ PUBLISH = {
     "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:topic",
     "Principal": {"Service": "cloudwatch.amazonaws.com"},
 }
+BY_RULE = {**PUBLISH, "Principal": {"Service": "events.amazonaws.com"}}
 
 
 def identity(verdict: str, statement: dict[str, Any], said: str = "") -> Row:
@@ -255,6 +256,13 @@ TABLE: Table = {
                 "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:*"}},
             },
         ),
+        topic(COMPLIANT, BY_RULE),
+        topic(
+            VIOLATING,
+            {**BY_RULE, "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/x"}}},
+            said="events.amazonaws.com meets no condition at a topic",
+        ),
+        topic(VIOLATING, {**BY_RULE, "Action": "sns:*"}, said="events.amazonaws.com works for every customer of AWS"),
         trust(
             VIOLATING,
             {**ASSUME, "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:role/partner"}},

@@ -120,11 +120,13 @@ def test_a_topic_gets_what_the_target_makes_of_the_event_if_its_policy_allows_it
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sns:Publish",
         "Resource": topic,
-        "Condition": {"ArnEquals": {"aws:SourceArn": arn_of(rule)}},
     }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-    run_rules(aws)
+    conditional = statement | {"Condition": {"ArnEquals": {"aws:SourceArn": arn_of(rule)}}}
+    for failed, allowed in ((2, conditional), (2, statement)):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+        run_rules(aws)
+        assert total(aws, rule, "FailedInvocations") == failed
     assert [message.message for message in read(aws.inbox) if message.topic == f"topic-{rule}"] == ['"wake up"']
 
 
