@@ -37,6 +37,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 RECENT = timedelta(minutes=10)
 MINUTE = timedelta(minutes=1)  # that isn't over yet counts
+KMS = "kms.amazonaws.com"
 MOST_QUERIES = 500  # in one call of GetMetricData
 
 
@@ -144,15 +145,39 @@ def _trail(aws: Aws, region: str) -> Check:
 
 
 def _leaves_out(aws: Aws, trail: str) -> str:
-    selectors = aws.cloudtrail.get_event_selectors(TrailName=trail).get("EventSelectors") or ()
+    answer = aws.cloudtrail.get_event_selectors(TrailName=trail)
+    if advanced := answer.get("AdvancedEventSelectors"):
+        return _advanced_leave_out([{one["Field"]: one for one in each["FieldSelectors"]} for each in advanced])
+    selectors = answer.get("EventSelectors") or ()
     if not selectors:
         return ""
     logged = [one for one in selectors if one.get("IncludeManagementEvents") and one.get("ReadWriteType") != "ReadOnly"]
     if not logged:
         return "logs no management events that write"
-    if all("kms.amazonaws.com" in one.get("ExcludeManagementEventSources", ()) for one in logged):
+    if all(KMS in one.get("ExcludeManagementEventSources", ()) for one in logged):
         return "leaves KMS out"
     return ""
+
+
+def _advanced_leave_out(selectors: Sequence[Mapping[str, Mapping[str, Any]]]) -> str:
+    """Each by field. They are the ones that the console makes."""
+    logged = [
+        one
+        for one in selectors
+        if "Management" in one["eventCategory"].get("Equals", ()) and one.get("readOnly", {}).get("Equals") != ["true"]
+    ]
+    if not logged:
+        return "logs no management events that write"
+    left_out: set[str] = set()
+    for one in logged:
+        source = one.get("eventSource", {})
+        if one.keys() - {"eventCategory", "readOnly", "eventSource"} or source.keys() - {"Field", "NotEquals"}:
+            left_out.add("logs some services or calls only")
+        elif KMS in source.get("NotEquals", ()):
+            left_out.add("leaves KMS out")
+        else:
+            return ""
+    return " and ".join(sorted(left_out))
 
 
 def _data(aws: Aws, state: State, now: datetime) -> list[Check]:

@@ -143,16 +143,31 @@ def test_the_watch_reads_those_that_wake_people_and_bears_a_cloudwatch_that_does
     assert Critical(make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:1")).states() is None
 
 
-def trail(client: Callable[[str], Any], *, logging: bool = True, **selector: Any) -> None:
+def trail(client: Callable[[str], Any], *, logging: bool = True, fields: Any = None, **selector: Any) -> None:
     client("s3").create_bucket(Bucket="trails")
     client("cloudtrail").create_trail(Name="main", S3BucketName="trails")
     if logging:
         client("cloudtrail").start_logging(Name="main")
     if selector:
         client("cloudtrail").put_event_selectors(TrailName="main", EventSelectors=[selector])
+    if fields:
+        advanced = {"FieldSelectors": [{"Field": name, **said} for name, said in fields.items()]}
+        client("cloudtrail").put_event_selectors(TrailName="main", AdvancedEventSelectors=[advanced])
 
 
-@pytest.mark.parametrize("selector", [{}, {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}])
+MANAGEMENT = {"eventCategory": {"Equals": ["Management"]}}
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {},
+        {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True},
+        {"fields": MANAGEMENT},
+        {"fields": MANAGEMENT | {"readOnly": {"Equals": ["false"]}}},
+        {"fields": MANAGEMENT | {"eventSource": {"NotEquals": ["rdsdata.amazonaws.com"]}}},
+    ],
+)
 def test_a_trail_that_logs_calls_is_well(world: World, selector: dict[str, Any]) -> None:
     trail(world.client, **selector)
     assert world.checks()["trail"].status is Status.HEALTHY
@@ -172,6 +187,14 @@ def test_a_trail_that_logs_calls_is_well(world: World, selector: dict[str, Any])
             },
             "main leaves KMS out",
         ),
+        ({"fields": {"eventCategory": {"Equals": ["Data"]}}}, "logs no management events that write"),
+        ({"fields": MANAGEMENT | {"readOnly": {"Equals": ["true"]}}}, "logs no management events that write"),
+        ({"fields": MANAGEMENT | {"eventSource": {"NotEquals": ["kms.amazonaws.com"]}}}, "main leaves KMS out"),
+        (
+            {"fields": MANAGEMENT | {"eventSource": {"Equals": ["s3.amazonaws.com"]}}},
+            "logs some services or calls only",
+        ),
+        ({"fields": MANAGEMENT | {"eventName": {"NotEquals": ["DisableKey"]}}}, "logs some services or calls only"),
         (None, "the account has none"),
     ],
 )
