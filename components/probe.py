@@ -141,7 +141,8 @@ class Probe(pulumi.ComponentResource):
             function=site.probe,
             principal="events.amazonaws.com",
             source_arn=site.probe_rule_arn,  # names the account; with a `source_account` EventBridge can't invoke it
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
+            # A function has one statement of that id: a second beside it would be refused.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[function], delete_before_replace=True),
         )
         aws.cloudwatch.EventTarget(
             name,
