@@ -64,16 +64,17 @@ def show_approvals(found: "Approvals") -> None:
 
 def show_alarms(found: "AlarmList") -> None:
     colours = {"ALARM": "bold red", "INSUFFICIENT_DATA": "yellow", "OK": "green"}
+    words = {"ALARM": "alarm", "INSUFFICIENT_DATA": "no data", "OK": "ok"}
     rows = [
         (
             one.name,
-            Text(one.state.lower().replace("_", " "), colours[one.state]),
-            f"{one.since:%Y-%m-%d %H:%M:%S}",
-            one.advice if one.state == "ALARM" else "",
+            Text("waits" if one.waits else words[one.state], colours[one.state]),
+            f"{one.since:%m-%d %H:%M:%S}",
+            one.advice if one.rings else "",
         )
         for one in found.alarms
     ]
-    show(table(("alarm", "state", "since", "what it says"), rows) if rows else "no alarm is deployed")
+    show(table(("alarm", "state", "since (UTC)", "what it says"), rows) if rows else "no alarm is deployed")
     show(f"{found.stack}: {len(found.ringing)} of {len(found.alarms)} alarms ring")
 
 

@@ -28,6 +28,7 @@ LOOKED_AT = 20  # entries of the history
 class StatusReport(BaseModel):
     """`pf status --json`. Fields are only ever added within a schema version.
 
+    `ringing` are the alarms that somebody was told of, `waiting` those that tell later, if they still stand.
     `people` are those that a level of escalation, or the readers of warnings or information, consist of, by role.
     `unknown` says why of what couldn't be asked: alarms, history, incidents.
     """
@@ -40,6 +41,7 @@ class StatusReport(BaseModel):
     incidents: list[IncidentState]
     alarms: int
     ringing: list[AlarmState]
+    waiting: list[AlarmState]
     unknown: dict[str, str]
     links: dict[str, str]
     people: dict[Topic, dict[str, Contact]]
@@ -68,6 +70,7 @@ def status(stack: Stack) -> StatusReport:
         incidents=[one for one in incidents if one.open],
         alarms=len(found.alarms) if found else 0,
         ringing=found.ringing if found else [],
+        waiting=found.waiting if found else [],
         unknown=unknown,
         links=dict(settings.links),
         people=_people(settings.escalation.roles, settings.contacts),

@@ -23,9 +23,11 @@ def show_status(report: StatusReport) -> None:
     show_fields(fields)
     rows = [(one.name, _kind(one), f"{one.since:%m-%d %H:%M:%S}", one.advice) for one in report.ringing]
     if rows:
-        show("", table(("rings", "kind", "since", "what it says"), rows))
+        show("", table(("rings", "kind", "since (UTC)", "what it says"), rows))
     elif "alarms" not in report.unknown:
         show("", Text(f"none of {report.alarms} alarms rings", "green") if report.alarms else "no alarm is deployed")
+    for one in report.waiting:
+        show(f"{one.name} tells at {one.tells_at:%m-%d %H:%M} UTC, if it still stands")
     show("")
     for what, where in report.links.items():
         print(f"  {what:<9}  {where}")  # whole: a link that is broken in two can't be followed

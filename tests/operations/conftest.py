@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.kms.responses import KmsResponse
 from moto.server import ThreadedMotoServer
 from pytest_httpserver import HTTPServer
@@ -19,6 +20,7 @@ from components.naming import DATA_CLASSES
 from operations import aws
 from operations.environment import load
 from operations.stack import Stack
+from sandbox.aws.cloudwatch import serve_composite_alarms
 from sandbox.aws.kms import remember_rotation_period
 from settings import Settings
 
@@ -45,6 +47,7 @@ def unread() -> None:
 @pytest.fixture(scope="session")
 def aws_server() -> Generator[str]:
     remember_rotation_period(KmsResponse)
+    serve_composite_alarms(CloudWatchResponse)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

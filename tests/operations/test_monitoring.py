@@ -119,14 +119,44 @@ def test_a_stack_without_alarms_is_refused_with_the_command(world: World) -> Non
     assert caught.value.cure == "./pf deploy"
 
 
-def test_what_rings_stands_first(stack: Stack, client: Callable[[str], Any]) -> None:
+def test_what_wakes_people_stands_first_then_what_else_tells_then_what_only_is_part_of_another(
+    stack: Stack, client: Callable[[str], Any]
+) -> None:
     cloudwatch = client("cloudwatch")
-    for name in ("a", "b"):
-        cloudwatch.put_metric_alarm(**ALARM_ARGUMENTS, AlarmName=f"parker-flight-sandbox-{name}")
-    cloudwatch.set_alarm_state(AlarmName="parker-flight-sandbox-b", StateValue="ALARM", StateReason="a drill")
+    for name, topic in {"a": "warning", "b": "level-2", "c": "level-2", "part": None}.items():
+        actions = [f"arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-{topic}"] if topic else []
+        cloudwatch.put_metric_alarm(**ALARM_ARGUMENTS, AlarmName=f"parker-flight-sandbox-{name}", AlarmActions=actions)
+    for name in ("a", "b", "part"):
+        cloudwatch.set_alarm_state(AlarmName=f"parker-flight-sandbox-{name}", StateValue="ALARM", StateReason="a drill")
     found = alarms(stack)
-    assert [(one.name, one.state) for one in found.alarms] == [("b", "ALARM"), ("a", "OK")]
-    assert [one.reason for one in found.ringing] == ["a drill"]
+    assert [(one.name, one.state) for one in found.alarms] == [
+        ("b", "ALARM"),
+        ("a", "ALARM"),
+        ("part", "ALARM"),
+        ("c", "OK"),
+    ]
+    assert [one.name for one in found.ringing] == ["b", "a"]
+
+
+@pytest.mark.rows("X2")
+@pytest.mark.parametrize(("waits", "rings"), [(1800, False), (0, True)])
+def test_an_alarm_that_tells_what_still_stands_does_not_ring_before_that_time(
+    stack: Stack, client: Callable[[str], Any], waits: int, *, rings: bool
+) -> None:
+    cloudwatch, name = client("cloudwatch"), "parker-flight-sandbox-level-2-unresolved"
+    cloudwatch.put_composite_alarm(
+        AlarmName=name,
+        AlarmRule="TRUE",
+        AlarmActions=["arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-3"],
+        ActionsSuppressor="parker-flight-sandbox-never",
+        ActionsSuppressorWaitPeriod=waits,
+        ActionsSuppressorExtensionPeriod=0,
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill")
+    found = alarms(stack)
+    assert [bool(found.ringing), bool(found.waiting)] == [rings, not rings]
+    (alarm,) = found.alarms
+    assert alarm.tells_at == alarm.since + timedelta(seconds=waits)
 
 
 @pytest.mark.rows("D3")

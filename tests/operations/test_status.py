@@ -86,6 +86,28 @@ def test_it_says_what_is_live_what_was_done_last_where_to_look_and_whom_to_call(
     assert contact.email in said
 
 
+@pytest.mark.rows("X2")
+def test_who_is_told_later_and_when_is_said_and_does_not_count(
+    known: Callable[..., StatusReport], client: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudwatch, name = client("cloudwatch"), "parker-flight-sandbox-level-2-unresolved"
+    cloudwatch.put_composite_alarm(
+        AlarmName=name,
+        AlarmRule="TRUE",
+        AlarmActions=["arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-3"],
+        ActionsSuppressor="parker-flight-sandbox-never",
+        ActionsSuppressorWaitPeriod=1800,
+        ActionsSuppressorExtensionPeriod=0,
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill")
+    report = known(LIVE, ringing={"slow": "warning"})
+    assert report.code is ExitCode.DEGRADED
+    assert [one.name for one in report.waiting] == ["level-2-unresolved"]
+    show_status(report)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"level-2-unresolved tells at {report.waiting[0].tells_at:%m-%d %H:%M} UTC, if it still stands" in said
+
+
 def test_every_topic_has_its_people(known: Callable[..., StatusReport]) -> None:
     assert {topic: bool(roles) for topic, roles in known(LIVE).people.items()} == dict.fromkeys(Topic, True)
 
