@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.alarm import HIGH_RESOLUTION, CompositeAlarm, MetricAlarm, MissingData
-from components.alarm_catalogue import alarms
+from components.alarm_catalogue import CALLS, alarms
 from components.function_source import read_release
 from components.naming import Site
 from components.security_events import SecurityEvent, security_events
@@ -16,14 +16,16 @@ FILE = ROOT / "docs" / "alarms.md"
 # https://aws.amazon.com/cloudwatch/pricing/, us-east-1: cents a month, for each metric that an alarm reads.
 STANDARD, HIGH, COMPOSITE = 10, 30, 50
 
-HEAD = """# Alarms
+HEAD = f"""# Alarms
 
 What each stack watches. The figures stand in `components/alarm_catalogue.py` and `components/objectives.py`; the rule
 tests (`tests/alarms/*.yaml`) hold each alarm to them, and `make simulate` measures how soon they tell. Written by
 `python -m components.alarm_table`.
 
 Who reads a topic, and the minutes of escalation, are a stack's settings (`parker-flight:escalation`); here they are the
-defaults. Of a rate the figure is in percent, of a latency in milliseconds.
+defaults. Of a rate the figure is in percent, of a latency in milliseconds. With fewer calls of a function than
+{CALLS[10]} in 10 s, {CALLS[30]} in 30 s or {CALLS[60]} in a minute neither is judged: the alarm is quiet, and an ok
+message may only mean that the calls stopped. The probe's alarms (`…-down`) don't depend on traffic.
 Silence is what a period without data means: *fine*; *rings*; or *nothing*: the alarm stays as it is.
 
 | alarm | rows | what is wrong | severity | tells | rings | silence | $ a month |
