@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -48,6 +49,17 @@ def said(measure: Measure) -> Measure:
     return measure
 
 
+def pace() -> float:
+    """Seconds for ten million turns of a loop: what one run's figures can be held against another's by.
+
+    A virtual machine's host is faster at one hour than at another, and no load average shows that.
+    """
+    start = time.perf_counter()
+    for _ in range(10_000_000):
+        pass
+    return time.perf_counter() - start
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument(
@@ -58,7 +70,8 @@ def main() -> int:
     long = parser.parse_args().long
     console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     load = os.getloadavg()[0]  # before we add to it
-    print(f"load average {load:.1f} on {os.cpu_count()} cores; limits and aims are for an idle machine\n")
+    print(f"load average {load:.1f} on {os.cpu_count()} cores; limits and aims are for an idle machine")
+    print(f"pace before: {pace():.2f} s for ten million turns of a loop\n")
     measures = [said(one) for one in measure_all()]
     found: list[rollbacks.Series] = []
     for one in rollbacks.series([rollbacks.NEAR, *(rollbacks.FURTHER if long else ())]):
@@ -74,6 +87,7 @@ def main() -> int:
     if long:
         console.print("", rollbacks.in_a_row(), sep="\n")
         console.print("", many_versions.table(), sep="\n")
+    print(f"\npace after: {pace():.2f} s")
     late = [one.name for one in measures if one.seconds > one.limit]
     idle = load < IDLE_SHARE * (os.cpu_count() or 1)
     if late:
