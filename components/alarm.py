@@ -129,6 +129,7 @@ class CompositeAlarm(Problem):
     tells: Topic
     any_of: Sequence[Sequence[str]]
     wait_seconds: int = 0
+    remembers_seconds: int = 0  # how long it may go on ringing after what it tells of is over
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -90,6 +90,7 @@ class Objective:
             tells=tells,
             runbook="docs/runbook.md#an-error-budget-burns",
             any_of=[[self._name(burn, burn.long), self._name(burn, burn.short)] for burn in burns],
+            remembers_seconds=max(burn.short for burn in burns),
         )
 
     def _name(self, burn: Burn, seconds: int) -> str:

@@ -137,6 +137,7 @@ def test_the_windows_are_those_of_the_workbook() -> None:
     [
         ("level-1", 900, "arn:level-2", "encrypt-data-errors"),
         ("level-2", 1800, "arn:level-3", "encrypt-data-down"),
+        ("level-2-budget", 3600, "arn:level-3", "slo-errors-page"),
     ],
 )
 def test_what_still_stands_after_a_while_is_told_to_the_next_level(

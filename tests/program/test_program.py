@@ -63,7 +63,7 @@ RULES = [
     *("key-policy-changed", "key-rotation-disabled", "probe"),
 ]
 COMPOSITE_ALARMS = [
-    *("functions-down", "level-1-unresolved", "level-2-unresolved", "never"),
+    *("functions-down", "level-1-unresolved", "level-2-budget-unresolved", "level-2-unresolved", "never"),
     *(f"slo-{objective}-{kind}" for objective in ("availability", "errors") for kind in ("page", "ticket")),
 ]
 
