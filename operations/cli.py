@@ -761,12 +761,14 @@ def env(stack: StackOption = None) -> None:
 
 @app.command(short_help="Look whether a deployment could begin; changes nothing.", epilog=EXIT_CODES)
 def doctor(stack: StackOption = None) -> None:
-    """Look whether a deployment could begin: settings, tools, account, project, functions. Changes nothing.
+    """Look whether a deployment could begin: settings, tools, account, project, functions, what AWS has.
+
+    Changes nothing.
 
     Example: pf doctor --stack production
     """
     with _verb():
-        from operations.drift import short
+        from operations.drift import listed
         from operations.engine import Engine
         from operations.locks import locks
         from operations.preflight import NEEDS, preflight
@@ -779,7 +781,7 @@ def doctor(stack: StackOption = None) -> None:
         for left in locks(loaded):  # the living refuse above
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
         if found.moved:
-            _say(f"changed beside Pulumi: {', '.join(short(urn) for urn in found.moved)}; a deployment puts it back")
+            _say(f"{listed(found.moved)}; a deployment puts it back")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
         store = ReleaseStore.of(loaded.name, loaded.variables)

@@ -116,12 +116,15 @@ class _Deployment:
         # Before the update: what that makes may take AWS a moment to show, and would be taken for gone.
         moved = found.moved
         with journal.step("recovering", "the interrupted update is still to be recovered"):
-            if recover(self.stack, self.engine, found.state):
+            recovered = recover(self.stack, self.engine, found.state) > 0
+            if recovered:
                 refuse_stray_keys(self.stack, read_state(self.engine))
-                moved = drift.moved(self.engine)
                 say("recovered; deploying")
+        if recovered:
+            with journal.step("comparing with AWS", "what was interrupted is recovered, and nothing else changed"):
+                moved = drift.moved(self.engine)
         if moved:
-            say(f"changed beside Pulumi: {', '.join(drift.short(urn) for urn in moved)}; to be put back")
+            say(f"{drift.listed(moved)}; to be put back")
         try:
             with journal.step("updating", "the engine has saved what it did"):
                 update(self.engine, journal, *functions_to_bring_back(self.stack, found.state))

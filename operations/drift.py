@@ -136,6 +136,11 @@ def moved(engine: Engine) -> list[str]:
     return sorted(one.urn for one in compared.steps if one.op not in UNMOVED)
 
 
+def listed(urns: Sequence[str]) -> str:
+    """What was changed, as people read it."""
+    return f"changed beside Pulumi: {', '.join(map(short, urns))}"
+
+
 def short(urn: str) -> str:
     """The type's last word and the name: a role and its policy have the same."""
     kind, _, name = urn.rpartition("::")

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType, TracebackType
@@ -131,6 +131,12 @@ def _run(request: dict[str, Any]) -> int:
     return SHOWN
 
 
+def run_module(name: str, arguments: Sequence[str]) -> None:
+    sys.argv = [name, *arguments]
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
 def main() -> None:
     kind, *rest = sys.argv[1:]
     request = follow_host()
@@ -142,13 +148,14 @@ def main() -> None:
         from toolchain import policy_pack
 
         del sys.path[0]  # the pack finds nothing of the host's
-        policy_pack.run(rest)
+        try:
+            policy_pack.serve(lambda: run_module("pulumi.policy", rest))
+        except KeyboardInterrupt:
+            leave(INTERRUPTED)
         return
     target, *arguments = rest
     if kind == "module":
-        sys.argv = [target, *arguments]
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-        runpy.run_module(target, run_name="__main__", alter_sys=True)
+        run_module(target, arguments)
     else:
         sys.argv = [target, *arguments]
         runpy.run_path(target, run_name="__main__")

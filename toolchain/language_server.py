@@ -209,18 +209,16 @@ class RunningPlugin:
         return ["module", "pulumi.run.plugin", project, *self._request.args]
 
     def _follow(self) -> None:
-        process = self._process
-
         def errors() -> None:
-            for piece in _pieces(process.stderr):
+            for piece in _pieces(self._process.stderr):
                 self._output.put(language_pb2.RunPluginResponse(stderr=piece))
 
         reader = threading.Thread(target=errors, daemon=True)
         reader.start()
-        for piece in _pieces(process.stdout):
+        for piece in _pieces(self._process.stdout):
             self._output.put(language_pb2.RunPluginResponse(stdout=piece))
         reader.join()
-        code = self._host.children.wait(process)
+        code = self._host.children.wait(self._process)
         self._output.put(language_pb2.RunPluginResponse(exitcode=code))
         self._output.put(None)
 

@@ -7,21 +7,18 @@ would cost every call more than the pack itself. Here the pack is served by the 
 
 import json
 import os
-import runpy
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import grpc
 from pulumi.runtime.proto import analyzer_pb2
 
 SERVICE = "/pulumirpc.Analyzer/"
-INTERRUPTED = 130
 _OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
 
 
@@ -131,7 +128,8 @@ class PackServer:
         self._door.close()
 
 
-def run(arguments: Sequence[str]) -> None:
+def serve(start: Callable[[], None]) -> None:
+    """`start` runs the pack, whose servers are this one from now on."""
     door = Door()
     print(door.port, flush=True)
     # The engine shows why a call failed; what a plugin wrote it shows only if that comes in time.
@@ -139,11 +137,7 @@ def run(arguments: Sequence[str]) -> None:
     try:
         os.environ.update(door.stack())
         grpc.server = partial(PackServer, door, said)
-        sys.argv = ["pulumi.policy", *arguments]
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-        runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        start()
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)

@@ -232,3 +232,17 @@ def living(tmp_path: Path) -> Generator[int]:
     with subprocess.Popen([str(program), "60"]) as engine:
         yield engine.pid
         engine.kill()
+
+
+def unresolved(cloudwatch: Any, *, wait_seconds: int) -> None:
+    """What level 2 was told of stands, and level 3 is told of it after a while."""
+    name = "parker-flight-sandbox-level-2-unresolved"
+    cloudwatch.put_composite_alarm(
+        AlarmName=name,
+        AlarmRule="TRUE",
+        AlarmActions=["arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-3"],
+        ActionsSuppressor="parker-flight-sandbox-never",
+        ActionsSuppressorWaitPeriod=wait_seconds,
+        ActionsSuppressorExtensionPeriod=0,
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill")

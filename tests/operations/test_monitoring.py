@@ -14,6 +14,7 @@ from operations.errors import OperationError
 from operations.health import Check, Status
 from operations.monitoring import RECENT, check
 from operations.stack import Stack
+from tests.operations.conftest import unresolved
 
 pytestmark = pytest.mark.rows("K2", "O2")
 
@@ -143,16 +144,7 @@ def test_what_wakes_people_stands_first_then_what_else_tells_then_what_only_is_p
 def test_an_alarm_that_tells_what_still_stands_does_not_ring_before_that_time(
     stack: Stack, client: Callable[[str], Any], waits: int, *, rings: bool
 ) -> None:
-    cloudwatch, name = client("cloudwatch"), "parker-flight-sandbox-level-2-unresolved"
-    cloudwatch.put_composite_alarm(
-        AlarmName=name,
-        AlarmRule="TRUE",
-        AlarmActions=["arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-3"],
-        ActionsSuppressor="parker-flight-sandbox-never",
-        ActionsSuppressorWaitPeriod=waits,
-        ActionsSuppressorExtensionPeriod=0,
-    )
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill")
+    unresolved(client("cloudwatch"), wait_seconds=waits)
     found = alarms(stack)
     assert [bool(found.ringing), bool(found.waiting)] == [rings, not rings]
     (alarm,) = found.alarms

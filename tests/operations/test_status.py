@@ -14,6 +14,7 @@ from operations.incident import IncidentState
 from operations.stack import Stack
 from operations.status import StatusReport, status
 from operations.status_text import show_status
+from tests.operations.conftest import unresolved
 from tests.operations.test_monitoring import ALARM_ARGUMENTS
 
 pytestmark = pytest.mark.rows("K2", "R1", "R2")
@@ -90,16 +91,7 @@ def test_it_says_what_is_live_what_was_done_last_where_to_look_and_whom_to_call(
 def test_who_is_told_later_and_when_is_said_and_does_not_count(
     known: Callable[..., StatusReport], client: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloudwatch, name = client("cloudwatch"), "parker-flight-sandbox-level-2-unresolved"
-    cloudwatch.put_composite_alarm(
-        AlarmName=name,
-        AlarmRule="TRUE",
-        AlarmActions=["arn:aws:sns:us-east-1:123456789012:parker-flight-sandbox-level-3"],
-        ActionsSuppressor="parker-flight-sandbox-never",
-        ActionsSuppressorWaitPeriod=1800,
-        ActionsSuppressorExtensionPeriod=0,
-    )
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill")
+    unresolved(client("cloudwatch"), wait_seconds=1800)
     report = known(LIVE, ringing={"slow": "warning"})
     assert report.code is ExitCode.DEGRADED
     assert [one.name for one in report.waiting] == ["level-2-unresolved"]
