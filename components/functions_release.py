@@ -90,6 +90,7 @@ class Supabase:
         if found is None:
             raise ReleaseError("the Supabase CLI is not on PATH: `make setup` installs it, `make shell` sets the PATH")
         self.cli = found
+        self._client = httpx.Client(headers={"Authorization": f"Bearer {self.token}"}, timeout=API_SECONDS)
 
     def functions(self) -> dict[str, LiveFunction]:
         """The functions that are live now."""
@@ -109,9 +110,8 @@ class Supabase:
     def _call(self, method: str, what: str, body: object = None) -> bytes:
         self.calls += 1
         url = f"{self.api_url}/v1/projects/{self.project_ref}/{what}"
-        headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            answer = httpx.request(method, url, headers=headers, json=body, timeout=API_SECONDS)
+            answer = self._client.request(method, url, json=body)
             answer.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise ReleaseError(_refused(error.response, self.project_ref)) from error

@@ -4,6 +4,7 @@ It runs in the program's own interpreter, so it needs nothing but the standard l
 stdin is held open by the host: when that ends, however it ends, the whole process group goes too.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -11,6 +12,7 @@ import os
 import runpy
 import signal
 import sys
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -75,6 +77,16 @@ def interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def import_providers() -> None:
+    """The providers' SDKs in this environment, which its programs import: while there is still time.
+
+    What fails here, the program that imports it will say.
+    """
+    for described in Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json"):
+        with contextlib.suppress(Exception):
+            importlib.import_module(described.parent.name)
+
+
 def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     interruptible(signal.SIG_DFL)  # there is no program yet that could want to clean up
     gc.disable()  # nothing of what is imported is garbage
@@ -85,8 +97,10 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
         request.get()
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
+    import_providers()
     parsed: dict[str, Any] = json.loads(request.get())
     gc.freeze()
+    gc.set_threshold(100_000)  # a program makes resources, which stay, and ends within seconds
     gc.enable()
     try:
         interruptible(interrupt_once)

@@ -1,8 +1,8 @@
 """`pulumi-language-python`: what the engine starts to run Python programs and plugins.
 
-The vendor's host is a Go program that a package registry doesn't carry. This one costs little time: while it starts,
-a child is already importing the SDK and waits for the program (children.py, child.py), and the host itself loads the
-protocol's messages without the SDK around them.
+The vendor's host is a Go program that a package registry doesn't carry. This one costs little time: a child imports the
+SDK while the engine is busy with other things and waits for the program (children.py, child.py), and the host itself
+loads the protocol's messages without the SDK around them.
 """
 
 import os
@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
 
-from toolchain import environments
 from toolchain.children import Children
 
 
@@ -53,19 +52,15 @@ def main() -> None:
     def end(_number: int = 0, _frame: FrameType | None = None) -> None:
         stop.set()
         if not serving.is_set():
-            children.stop_all()
             os._exit(0)
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
 
-    python = environments.interpreter(Path.cwd(), {})
-    warm = children.start(python, ["program"], environment=environments.activated(python, os.environ))
-
     skip_the_sdk()
     from toolchain.language_server import Host, serve
 
-    host = Host(engine=engine, children=children, warm={python: warm}, stop=stop)
+    host = Host(engine=engine, children=children, stop=stop)
     server, port = serve(host)
     follow_engine(stop)
     serving.set()

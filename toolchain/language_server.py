@@ -36,6 +36,10 @@ class Host:
     stop: threading.Event
     warm: dict[Path, Process] = field(default_factory=dict[Path, Process])
 
+    def expect_program(self, python: Path) -> None:
+        """The engine asks for a program's packages before it starts policy packs, and runs the program after them."""
+        self.warm[python] = self.program_child(python)
+
     def program_child(self, python: Path) -> Process:
         """The one that has been importing the SDK already, or a new one."""
         waiting = self.warm.pop(python, None)
@@ -82,7 +86,9 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
-        needed = environments.plugins(_python(request.info))
+        python = _python(request.info)
+        self._host.expect_program(python)
+        needed = environments.plugins(python)
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
