@@ -6,6 +6,7 @@ what functions printed beside the log.
 
 import argparse
 import logging
+from functools import cache
 from pathlib import Path
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
@@ -27,7 +28,9 @@ def main() -> None:
     events.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.getLogger("sandbox.events").addHandler(events)
     services = Services(folder, f"http://127.0.0.1:{arguments.port}", arguments.inbox)
-    aws = RequestLog(DomainDispatcherApplication(services.app), arguments.log)
+    moto = DomainDispatcherApplication(services.app)
+    moto.get_backend_for_host = cache(moto.get_backend_for_host)  # it looks through a folder of 200, a third of a call
+    aws = RequestLog(moto, arguments.log)
     app = Control(aws, services)
     server = make_server("127.0.0.1", arguments.port, app, threaded=True, request_handler=MotoRequestHandler)
     server.serve_forever()
