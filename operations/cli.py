@@ -194,12 +194,16 @@ def preview(
     stack: StackOption = None,
     as_json: JsonOption = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a comment on a pull request.")] = False,
+    program: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Another checkout, judged by this one's policies and run by its tools."),
+    ] = None,
 ) -> None:
     """Show what this checkout would change, what the policies say, and which approvals are there and missing.
 
     Changes nothing. Replacements and deletions stand first; what approvals are about stands in words.
 
-    Examples: pf preview --stack production; pf preview --markdown > comment.md
+    Examples: pf preview --stack production; pf preview --markdown > comment.md; pf preview --program ../their-change
     """
     with _verb():
         if as_json and as_markdown:
@@ -207,8 +211,11 @@ def preview(
         from operations.preview import NEEDS
         from operations.preview import preview as look
         from operations.preview_text import show_preview
+        from operations.releases import checked_out
+        from operations.stack import default_stack
 
-        report = look(_load(stack, NEEDS), quiet=as_json or as_markdown)
+        loaded = checked_out(stack or default_stack(), program, NEEDS) if program else _load(stack, NEEDS)
+        report = look(loaded, quiet=as_json or as_markdown)
         if as_markdown:
             from operations.preview_markdown import markdown
 
@@ -715,6 +722,40 @@ def monitoring_alarms(stack: StackOption = None, as_json: JsonOption = False) ->
         from operations.output import show_alarms
 
         _print(alarms(_load(stack, ("AWS",))), show_alarms, as_json=as_json)
+
+
+ci = typer.Typer(no_args_is_help=True, help="What jobs of GitHub Actions say to people.")
+app.add_typer(ci, name="ci")
+
+
+@ci.command("comment")
+def ci_comment(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `pf preview --json` printed.")],
+) -> None:
+    """Put a preview onto its pull request, in place of the one before: in a job that runs on workflow_run.
+
+    Example: GITHUB_TOKEN=... pf ci comment preview.json
+    """
+    with _verb():
+        from operations.ci import Job, comment
+
+        comment(Job(), file)
+
+
+@ci.command("issue")
+def ci_issue(
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="Which check, like daily.")],
+    said: Annotated[Path, typer.Option(metavar="FILE", help="What it printed.")],
+    green: Annotated[bool, typer.Option("--green/--failed", help="How it ended.")],
+) -> None:
+    """Open the issue of a check that failed, or add to the one that is open; close it when the check is green again.
+
+    Example: GITHUB_TOKEN=... pf ci issue daily --failed --said daily.txt
+    """
+    with _verb():
+        from operations.ci import Job, keep_issue
+
+        keep_issue(Job(), check, green=green, said=said)
 
 
 signers = typer.Typer(help="Who may approve.", **_PLAIN)

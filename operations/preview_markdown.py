@@ -31,6 +31,7 @@ ROOM = {
 }
 FOR_THE_FRAME = 1_500  # of the diff
 
+MARKER = "<!-- parker-flight-preview:"
 HEADLINES = {
     Outcome.ALLOWED: "✅ allowed",
     Outcome.APPROVALS_MISSING: "🔏 approvals are missing",
@@ -41,7 +42,7 @@ MARKS = {"added": "+", "changed": "~", "removed": "-"}
 
 def marker(stack: str) -> str:
     """By which the comment is found again and edited in place; no name can end it early."""
-    return f"<!-- parker-flight-preview:{quote(stack[:LONGEST_NAME], safe='').replace('--', '-%2D')} -->"
+    return f"{MARKER}{quote(stack[:LONGEST_NAME], safe='').replace('--', '-%2D')} -->"
 
 
 def markdown(report: PreviewReport) -> str:
@@ -191,7 +192,7 @@ def _approvals(report: PreviewReport) -> Iterator[str]:
 
 def _to_type(report: PreviewReport) -> Iterator[str]:
     if report.approve_command:
-        yield from ("", "Type next, in a checkout of this branch:", *_fenced(plain(report.approve_command, 500), "sh"))
+        yield from ("", "Type next, in a checkout of this branch:", *fenced(plain(report.approve_command, 500), "sh"))
 
 
 def _errors(report: PreviewReport) -> Iterator[str]:
@@ -218,7 +219,7 @@ def _diff(diff: str, room: int) -> Iterator[str]:
         kept.append(line)
     left = len(all_lines) - len(kept)
     yield from ("", "<details><summary>What the engine says, in full</summary>", "")
-    yield from _fenced("\n".join(kept), "text")
+    yield from fenced("\n".join(kept), "text")
     if left:
         yield f"\n… and {left:,} more lines."
     yield from ("", "</details>")
@@ -234,6 +235,7 @@ def _visible(line: str) -> str:
     )
 
 
-def _fenced(text: str, language: str) -> list[str]:
+def fenced(text: str, language: str) -> list[str]:
+    """A code block; its fence is longer than any that stands in the text."""
     fence = "`" * max(3, _longest_run(text) + 1)
     return [f"{fence}{language}", text, fence]

@@ -193,6 +193,20 @@ def unpacked(
         )
 
 
+def checked_out(name: str, folder: Path, needs: tuple[str, ...]) -> Stack:
+    """Another checkout as a stack to look at: its program, config and packages, this checkout's tools and policies.
+
+    Raises: OperationError.
+    """
+    folder = folder.resolve()
+    if missing := [one for one in ("Pulumi.yaml", "uv.lock") if not (folder / one).is_file()]:
+        raise OperationError(f"{folder} is no checkout of this project: it has no {' and no '.join(missing)}")
+    stack = Stack.load(name, needs=needs, root=folder)
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(_packages(folder))
+    return stack
+
+
 def _memory() -> Path | None:
     """Where files are in memory: a release is hundreds, and gone a few seconds later.
 
