@@ -8,13 +8,12 @@ from pydantic import BaseModel
 from components.naming import Topic
 from operations.errors import OperationError
 from operations.stack import Stack
+from reports.models import Alarming
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import CompositeAlarmTypeDef, MetricAlarmTypeDef
 
     from operations.aws import Aws
-
-Alarming = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 
 class AlarmState(BaseModel):

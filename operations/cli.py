@@ -286,6 +286,31 @@ def deploy(
         _end(report.status.code)
 
 
+@app.command(short_help="Watch the last deployment, where it ended without that.", epilog=EXIT_CODES)
+def watch(
+    stack: StackOption = None,
+    seconds: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long, like 90s or 5m.", show_default="the setting")
+    ] = "",
+) -> None:
+    """Watch what the last deployment brought, and go back to the verified version before if it fails.
+
+    For a deployment with --watch 0s, from any machine. It is judged by what that deployment found before it began. A
+    newer deployment ends the watch.
+
+    Example: pf watch --stack production
+    """
+    with _verb():
+        from operations.deploy import watch_live
+        from operations.durations import seconds_of
+        from operations.output import show_health
+        from operations.preflight import NEEDS
+
+        report = watch_live(_load(stack, NEEDS), seconds_of(seconds, "--for") if seconds else None)
+        show_health(report)
+        _end(report.status.code)
+
+
 @app.command(short_help="Bring a version back that was live before.", epilog=EXIT_CODES)
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; it goes into the history and the report.")] = "",

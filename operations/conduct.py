@@ -18,6 +18,7 @@ from reports.store import ReportError
 
 WAIT_INTERVAL_SECONDS = 1.0
 LONGEST_LINE = 500
+GO_ON = {Kind.DEPLOYMENT: "deploy", Kind.ROLLBACK: "diagnose rollback", Kind.WATCH: "watch"}
 
 
 def line(text: str, what: str) -> str:
@@ -45,14 +46,14 @@ def conducted(journal: Journal, stack: Stack, *, urgent: bool = False) -> Genera
     """
     report_store(stack)  # an address that can't be used is said before anything is done
     outer = _see_who_else(journal, stack, urgent=urgent)
-    started = ThreadPoolExecutor(1).submit(notify, stack, _started(journal), _what(journal))
+    started = ThreadPoolExecutor(1).submit(_tell_of_the_start, journal, stack)
     try:
         yield
     except (KeyboardInterrupt, InterruptedEngineError) as error:
         journal.result, journal.why = Result.INTERRUPTED, f"interrupted while {journal.doing}"
         raise OperationError(
             f"interrupted while {journal.doing}{journal.left and f': {journal.left}'}",
-            f"Go on: ./pf {'deploy' if journal.kind == 'deployment' else 'diagnose rollback'}{stack.command}",
+            f"Go on: ./pf {GO_ON[journal.kind]}{stack.command}",
             ExitCode.INTERRUPTED,
         ) from error
     except OperationError as error:
@@ -79,7 +80,8 @@ def _unmarked(journal: Journal, outer: Mark | None) -> str | None:
 
 def finish(report: OperationReport, stack: Stack) -> None:
     """Write the report, and tell those who listen how it ended."""
-    problem = notify(stack, _ended(report), _what_came(report), _facts(report))
+    event = _ended(report)
+    problem = notify(stack, event, _what_came(report), _facts(report)) if event else None
     report = report.model_copy(update={"errors": [*report.errors, *filter(None, [problem])]})
     try:
         say(f"report: {report_store(stack).write(report)}")
@@ -87,8 +89,10 @@ def finish(report: OperationReport, stack: Stack) -> None:
         say(f"the report could not be written: {error}")
 
 
-def _started(journal: Journal) -> Event:
-    return Event.DEPLOYMENT_STARTED if journal.kind is Kind.DEPLOYMENT else Event.ROLLBACK_STARTED
+def _tell_of_the_start(journal: Journal, stack: Stack) -> str | None:
+    """Of a watch nobody wants to hear, unless it sees something."""
+    events = {Kind.DEPLOYMENT: Event.DEPLOYMENT_STARTED, Kind.ROLLBACK: Event.ROLLBACK_STARTED}
+    return notify(stack, events[journal.kind], _what(journal)) if journal.kind in events else None
 
 
 def _what(journal: Journal) -> str:
@@ -96,7 +100,9 @@ def _what(journal: Journal) -> str:
     return f"by {journal.who}{said and f': {said}'}"
 
 
-def _ended(report: OperationReport) -> Event:
+def _ended(report: OperationReport) -> Event | None:
+    if report.kind is Kind.WATCH and report.result in (Result.SUCCEEDED, Result.INTERRUPTED):
+        return None
     if report.kind is Kind.ROLLBACK:
         return Event.ROLLBACK_SUCCEEDED if report.result is Result.SUCCEEDED else Event.ROLLBACK_FAILED
     return {

@@ -8,7 +8,7 @@ from typing import Self
 
 from gate.commits import Commits
 from operations import drift
-from operations.alarms import Alarming, Critical
+from operations.alarms import Critical
 from operations.applying import (
     functions_to_bring_back,
     hand_over,
@@ -31,13 +31,15 @@ from operations.output import say
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.releases import ReleaseStore, candidates, reading
+from operations.report import reports
 from operations.rollback import undo
 from operations.stack import Stack
 from operations.state import read_state
 from operations.watch import Outcome, watch
 from releases.versions import Version
-from reports.models import Kind, Measurement, Result
+from reports.models import Alarming, Kind, Measurement, OperationReport, Result
 
+RECENT_REPORTS = 20
 # What the program itself brings: another part that is unwell is no reason to take the program back.
 OURS = ("key ", "round trip ")
 
@@ -99,6 +101,55 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
         return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).run()
 
 
+def watch_live(stack: Stack, seconds: float | None = None) -> HealthReport:
+    """The watch of a deployment that ended without one, from another process or machine (D3).
+
+    Judged by what that deployment found before it began. `seconds`: the setting's, if none are named.
+
+    Raises: OperationError; where the watch saw it fail, the last verified version is live again.
+    """
+    store = ReleaseStore.of(stack.name, stack.variables)
+    with reading():
+        live = store.versions.latest()
+    made = _deployment_of(stack, live)
+    journal = Journal(
+        kind=Kind.WATCH,
+        stack=stack.name,
+        environment=stack.settings.environment,
+        store=store.records.store,
+        commit=made.commit,
+        message=made.message,
+        reason=made.reason,
+        version_before=made.version_before,
+        version=made.version,
+        verified=True,
+        before=made.before,
+    )
+    if seconds is None:
+        seconds = stack.settings.watch_seconds(hotfix=made.change == "hotfix")
+    with conducted(journal, stack):
+        report = health(stack)
+        before = Before(live=live, measured=made.before, alarms=made.alarms_before)
+        request = Request(watch_seconds=seconds)
+        engine = Engine(stack)
+        return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).watch(
+            before, report
+        )
+
+
+def _deployment_of(stack: Stack, live: Version | None) -> OperationReport:
+    """The report of the deployment that brought what is live. Raises: OperationError."""
+    listed = reports(stack, RECENT_REPORTS) if live else []
+    for one in listed:
+        report = one.report
+        if report and report.kind is Kind.DEPLOYMENT and report.verified and live and report.version == live.number:
+            return report
+    raise OperationError(
+        f"there is nothing to watch: what is live in {stack.name} is not what `pf deploy` brought and verified last",
+        f"./pf history{stack.command} says what it is; ./pf health{stack.command} how it is.",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Deployment:
     stack: Stack
@@ -111,6 +162,7 @@ class _Deployment:
         journal = self.journal
         with journal.step("looking", "nothing has been changed"):
             found, before = self._look()
+            journal.alarms_before = before.alarms
         with journal.step("opening the stack", "at most an empty stack has been made"):
             self.engine.select()
         # Before the update: what that makes may take AWS a moment to show, and would be taken for gone.
@@ -150,7 +202,7 @@ class _Deployment:
             with journal.step("measuring", "everything is deployed and verified"):
                 journal.before, journal.after = before.measured, measure(self.stack)
         if self.request.watch_seconds:
-            return self._watch(before, report)
+            return self.watch(before, report)
         return report
 
     def _look(self) -> tuple[Preflight, Before]:
@@ -159,6 +211,7 @@ class _Deployment:
             live = self.store.versions.latest()
         with ThreadPoolExecutor() as pool:
             unwell = pool.submit(health, self.stack) if live else None
+            alarms = pool.submit(Critical(self.stack).states)
             found = preflight(self.stack, self.engine)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
@@ -171,7 +224,7 @@ class _Deployment:
             live=live,
             unwell=frozenset(check.name for check in unwell.result().unwell) - new,
             measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
-            alarms=(Critical(self.stack).states() or {}) if self.request.watch_seconds else {},
+            alarms=alarms.result() or {},
         )
 
     def _note_version(self) -> None:
@@ -240,7 +293,7 @@ class _Deployment:
                 self.journal.result = Result.FAILED
                 raise
 
-    def _watch(self, before: Before, report: HealthReport) -> HealthReport:
+    def watch(self, before: Before, report: HealthReport) -> HealthReport:
         with self.journal.step(WATCHING, "everything is deployed and verified; the watch is over"):
             seen = watch(
                 self.stack,

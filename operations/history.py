@@ -22,7 +22,7 @@ from operations.releases import ReleaseStore, reading
 from operations.report import report_store_of_environment
 from operations.stack import Stack
 from releases.versions import Verification, Version
-from reports.models import OperationReport, Result
+from reports.models import Kind, OperationReport, Result
 from reports.store import ReportError
 
 UPDATE = "update"  # the engine's name for it
@@ -158,7 +158,8 @@ def _reports(name: str, limit: int) -> list[OperationReport]:
     found: list[OperationReport] = []
     try:
         store = report_store_of_environment(name)
-        for filed in store.list()[:limit]:
+        # A watch changes nothing; where it ended in a rollback, that has a report of its own.
+        for filed in [one for one in store.list() if one.kind is not Kind.WATCH][:limit]:
             try:
                 found.append(store.read(filed))
             except ReportError as error:

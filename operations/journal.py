@@ -7,7 +7,7 @@ knows that an operation was killed, and writes the report that it could not.
 import os
 import socket
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from operations.releases import reading
 from operations.supabase import CALLS
 from releases.versions import Operation, who
 from reports.models import (
+    Alarming,
     ApiCalls,
     Approval,
     Benchmark,
@@ -129,6 +130,7 @@ class Journal:
     checks: list[Check] = field(default_factory=list[Check])
     before: list[Measurement] = field(default_factory=list[Measurement])
     after: list[Measurement] = field(default_factory=list[Measurement])
+    alarms_before: Mapping[str, Alarming] = field(default_factory=dict[str, Alarming])
     errors: list[str] = field(default_factory=list[str])
     api_calls: int = 0  # of the Management API, by what the engine ran
     decision: Decision | None = None
@@ -234,6 +236,7 @@ class Journal:
             checks=self.checks,
             before=self.before,
             after=self.after,
+            alarms_before=dict(self.alarms_before),
             benchmarks=_benchmarks(self.benchmark, self.steps) if self.result is Result.SUCCEEDED else [],
             api_calls=ApiCalls(
                 count=self.api_calls + CALLS.count - self._calls, limit_per_minute=CALLS.limit_per_minute

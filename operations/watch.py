@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from operations.alarms import Alarming, Critical
+from operations.alarms import Critical
 from operations.errors import OperationError
 from operations.health import SLOW_SECONDS
 from operations.measure import Sample, measurements, sample
 from operations.notify import Event, notify
 from operations.output import say
 from operations.stack import Stack
-from reports.models import Measurement
+from reports.models import Alarming, Measurement
 
 WINDOW_SECONDS = 10.0
 RECENT_WINDOWS = 5

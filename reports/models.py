@@ -25,9 +25,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+Alarming = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+
 class Kind(StrEnum):
     DEPLOYMENT = "deployment"
     ROLLBACK = "rollback"
+    WATCH = "watch"  # of a deployment that had ended without one
 
 
 class Result(StrEnum):
@@ -116,7 +120,7 @@ class ApiCalls(_Model):
 
 
 class OperationReport(_Model):
-    """A deployment or a rollback."""
+    """A deployment, a rollback, or a watch."""
 
     schema_version: Literal[1] = 1
     kind: Kind
@@ -145,6 +149,9 @@ class OperationReport(_Model):
     checks: list[Check] = Field(default_factory=list[Check])
     before: list[Measurement] = Field(default_factory=list[Measurement])
     after: list[Measurement] = Field(default_factory=list[Measurement])
+    alarms_before: dict[str, Alarming] = Field(
+        default_factory=dict[str, Alarming]
+    )  # those that wake people
     benchmarks: list[Benchmark] = Field(default_factory=list[Benchmark])
     api_calls: ApiCalls | None = None
     errors: list[str] = Field(default_factory=list[str])

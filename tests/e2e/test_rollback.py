@@ -131,6 +131,26 @@ def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
     assert any("deployment rolled back" in one for one in subjects)
 
 
+@pytest.mark.rows("D1", "D3")
+def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended(
+    checkout: Checkout, handler: Path
+) -> None:
+    checkout.pf("deploy")
+    before = live(checkout)
+    breaks_when_told(handler)
+    checkout.pf("deploy")
+    assert "nothing broke" in checkout.pf("watch", "--for", "3s").stderr
+    checkout.call("encrypt-data", {"break": "now"}, checkout.token("service_role"))
+    watched = checkout.pf("watch", "--for", "1m", check=False)
+    assert watched.returncode == 4, watched.stderr
+    assert f"version {before} has been brought back" in watched.stderr
+    back, said = (one["report"] for one in json.loads(checkout.pf("report", "--json").stdout)[:2])
+    assert (said["kind"], said["result"], said["verified"]) == ("watch", "rolled back", False)
+    assert (back["kind"], back["target"], back["verified"]) == ("rollback", before, True)
+    refused = checkout.pf("watch", check=False)
+    assert (refused.returncode, "nothing to watch" in refused.stderr) == (3, True)
+
+
 @pytest.mark.rows("E4", "O3")
 def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, handler: Path) -> None:
     checkout.pf("deploy")
