@@ -30,27 +30,26 @@ site, existing = settings.site, settings.existing_key_ids.model_dump()
 supabase_url = os.environ.get("SUPABASE_URL") or settings.supabase_url
 
 keys = {
-    data_class.name: EncryptionKey(
-        data_class.name,
+    one.name: EncryptionKey(
+        one.name,
         EncryptionKeyArgs(
-            site=site,
-            data_class=data_class,
-            rotation_days=settings.key_rotation_days,
-            existing_key_id=existing[data_class.name],
+            site=site, data_class=one, rotation_days=settings.key_rotation_days, existing_key_id=existing[one.name]
         ),
     )
-    for data_class in DATA_CLASSES
+    for one in DATA_CLASSES
 }
 log = OperationsLog(
     "operations",
     OperationsLogArgs(site=site, retention_days=settings.log_retention_days, adopt=settings.adopt_log_group),
 )
 access = FunctionAccess(
-    "functions", FunctionAccessArgs(site=site, external_id=settings.external_id, adopt_role=settings.adopt_role)
+    "functions",
+    FunctionAccessArgs(
+        site=site, external_id=settings.external_id, adopt_role=settings.adopt_role, adopt_user=settings.adopt_user
+    ),
 )
 notifications = Notifications(
-    "notifications",
-    NotificationsArgs(site=site, roles=settings.escalation.roles, contacts=settings.contacts),
+    "notifications", NotificationsArgs(site=site, roles=settings.escalation.roles, contacts=settings.contacts)
 )
 functions = EdgeFunctions(
     "functions",

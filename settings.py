@@ -151,6 +151,7 @@ class Settings(BaseModel):
     key_rotation_days: int = Field(default=365, ge=90, le=365)
     existing_key_ids: Annotated[ExistingKeyIds, BeforeValidator(_from_json)] = ExistingKeyIds()
     adopt_role: bool = False
+    adopt_user: bool = False
     adopt_log_group: bool = False
     runbook_url: Annotated[str, StringConstraints(pattern=URL)] = ""
     grafana_url: Annotated[str, StringConstraints(pattern=URL)] = ""

@@ -19,11 +19,12 @@ SESSION_SECONDS = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionAccessArgs:
-    """Whose functions these are; `adopt_role` imports a role that is there already."""
+    """Whose functions these are; `adopt_role` and `adopt_user` import what is there already."""
 
     site: Site
     external_id: str
     adopt_role: bool = False
+    adopt_user: bool = False
 
 
 def trust_policy(site: Site, external_id: str) -> str:
@@ -108,7 +109,12 @@ class FunctionAccess(pulumi.ComponentResource):
             opts=adopted(self, site.role) if args.adopt_role else child,
         )
         aws.iam.RolePolicy(f"{name}-role", name="functions", role=role.name, policy=role_policy(site), opts=child)
-        user = aws.iam.User(f"{name}-user", name=site.function_user, tags=site.tags, opts=child)
+        user = aws.iam.User(
+            f"{name}-user",
+            name=site.function_user,
+            tags=site.tags,
+            opts=adopted(self, site.function_user) if args.adopt_user else child,
+        )
         aws.iam.UserPolicy(f"{name}-user", name="assume-role", user=user.name, policy=user_policy(site), opts=child)
         self.role_arn = role.arn
         self.user_name = user.name

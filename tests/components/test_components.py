@@ -93,8 +93,10 @@ def test_administrators_of_a_key_cannot_use_it_and_its_user_cannot_administer_it
     }
 
 
-def function_access(*, adopt_role: bool = False) -> Recording:
-    args = FunctionAccessArgs(site=SITE, external_id="abcdefghijklmnopqrst", adopt_role=adopt_role)
+def function_access(*, adopt_role: bool = False, adopt_user: bool = False) -> Recording:
+    args = FunctionAccessArgs(
+        site=SITE, external_id="abcdefghijklmnopqrst", adopt_role=adopt_role, adopt_user=adopt_user
+    )
     return record(lambda: FunctionAccess("functions", args))
 
 
@@ -167,6 +169,14 @@ def test_an_existing_role_is_imported_and_no_destroy_takes_it_away() -> None:
     adopted = function_access(adopt_role=True).one("aws:iam/role:Role", "functions-role")
     assert (adopted.import_id, adopted.protect, adopted.retain_on_delete) == (SITE.role, True, True)
     made = function_access().one("aws:iam/role:Role", "functions-role")
+    assert (made.import_id, made.protect, made.retain_on_delete) == ("", False, False)
+
+
+@pytest.mark.rows("K3")
+def test_an_existing_user_is_imported_and_no_destroy_takes_it_away() -> None:
+    adopted = function_access(adopt_user=True).one("aws:iam/user:User", "functions-user")
+    assert (adopted.import_id, adopted.protect, adopted.retain_on_delete) == (SITE.function_user, True, True)
+    made = function_access().one("aws:iam/user:User", "functions-user")
     assert (made.import_id, made.protect, made.retain_on_delete) == ("", False, False)
 
 
