@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components.adoption import adopted
 from components.encryption_key import USE, encryption_context
-from components.naming import METRICS_FUNCTIONS, METRICS_KMS, Site, pascal
+from components.naming import METRICS_FUNCTIONS, METRICS_KMS, ROLE_POLICY, USER_POLICY, Site, pascal
 from components.policy_document import Statement, account_root, document, publish_metrics, write_log
 
 SESSION_SECONDS = 3600
@@ -108,14 +108,14 @@ class FunctionAccess(pulumi.ComponentResource):
             tags=site.tags,
             opts=adopted(self, site.role) if args.adopt_role else child,
         )
-        aws.iam.RolePolicy(f"{name}-role", name="functions", role=role.name, policy=role_policy(site), opts=child)
+        aws.iam.RolePolicy(f"{name}-role", name=ROLE_POLICY, role=role.name, policy=role_policy(site), opts=child)
         user = aws.iam.User(
             f"{name}-user",
             name=site.function_user,
             tags=site.tags,
             opts=adopted(self, site.function_user) if args.adopt_user else child,
         )
-        aws.iam.UserPolicy(f"{name}-user", name="assume-role", user=user.name, policy=user_policy(site), opts=child)
+        aws.iam.UserPolicy(f"{name}-user", name=USER_POLICY, user=user.name, policy=user_policy(site), opts=child)
         self.role_arn = role.arn
         self.user_name = user.name
         self.register_outputs({"roleArn": self.role_arn, "userName": self.user_name})

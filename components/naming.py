@@ -43,6 +43,9 @@ PII = DataClass(name="pii", purpose="user-profile-data", holds="personal data")
 PAYMENT = DataClass(name="payment", purpose="payment-method-data", holds="payment methods")
 DATA_CLASSES = (GENERAL, PII, PAYMENT)
 
+# The policies inside the functions' role and user.
+ROLE_POLICY, USER_POLICY = "functions", "assume-role"
+
 METRICS_KMS = "ParkerFlight/KMS"
 METRICS_FUNCTIONS = "ParkerFlight/Functions"
 METRICS_OPERATIONS = "ParkerFlight/Operations"

@@ -426,6 +426,32 @@ def recover(stack: StackOption = None) -> None:
         _say(f"{said}; go on: ./pf deploy{loaded.command}" if said else "nothing was left")
 
 
+@app.command(
+    short_help="Find what is live already, and have the config take it over.",
+    epilog="Exit codes: 0 shown, or written; 3 refused (something stands in the way: nothing was changed), 4 AWS or "
+    "Supabase did not say, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def adopt(
+    stack: StackOption = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the settings into Pulumi.<stack>.yaml.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Before the first deployment: find what was made by hand (keys by their aliases, role, user, log group, functions,
+    settings), and say what a deployment would do with each. Changes nothing in AWS or Supabase.
+
+    With --write the stack's file names what is to be imported; all else in it stays as it is. Then look at the import
+    by pf preview, have it approved, and deploy: keys keep their ids, and what they encrypted can be read.
+
+    Examples: pf adopt --stack production; pf adopt --write --stack production
+    """
+    with _verb():
+        from operations.adopt import NEEDS
+        from operations.adopt import adopt as look
+        from operations.adopt_text import show_adoption
+
+        _print(look(_load(stack, NEEDS), write=write), show_adoption, as_json=as_json)
+
+
 @app.command(short_help="Free the stack of a lock that a dead process left.", epilog=EXIT_CODES)
 def unlock(stack: StackOption = None, confirm: ConfirmOption = "") -> None:
     """Free the stack of what a dead process left: the engine's lock, the mark of a deployment or rollback at work.

@@ -195,7 +195,7 @@ class Engine:
         if _EXISTS.search(output):
             cure = (
                 f"Did an update of {self.stack.name} break off, that made it? ./pf recover{self.stack.command}\n"
-                "  What was made by hand is named in the settings: adoptRole, adoptLogGroup, existingKeyIds."
+                "  What was made by hand is named in the settings: adoptRole, adoptUser, adoptLogGroup, existingKeyIds."
             )
         error = EngineError(f"`pulumi {verb}` failed; its messages stand above", cure, ExitCode.FAILED)
         error.transient = bool(_TRANSIENT.search(output))

@@ -1,5 +1,6 @@
 """What ends a verb: a message that says what is wrong and where, and the command or edit that mends it."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -27,3 +28,10 @@ class OperationError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.cure}" if self.cure else self.message
+
+
+def together(problems: Sequence[OperationError]) -> OperationError:
+    """All at once, so that they are mended at once; one alone is itself."""
+    if len(problems) == 1:
+        return OperationError(problems[0].message, problems[0].cure)
+    return OperationError("\n".join(["several things are in the way:", *(f"- {problem}" for problem in problems)]))

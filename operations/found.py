@@ -47,28 +47,25 @@ def find(stack: Stack, aws: Aws, resource: Recorded, known: Collection[str]) -> 
         raise
 
 
-def tagged_keys(aws: Aws, wanted: Tags) -> list[str]:
-    """KMS writes the tags in the call that makes the key."""
-    return [
-        str(listed.get("KeyId"))
-        for page in aws.kms.get_paginator("list_keys").paginate()
-        for listed in page["Keys"]
-        if _has_tags(aws, str(listed.get("KeyId")), wanted)
-    ]
+def tagged_keys(aws: Aws, wanted: Tags) -> dict[str, Tags]:
+    """Id to all tags of the keys that carry the wanted ones. KMS writes them in the call that makes the key."""
+    listed = [one for page in aws.kms.get_paginator("list_keys").paginate() for one in page["Keys"]]
+    tags = {key: _tags_of(aws, key) for key in (str(one.get("KeyId")) for one in listed)}
+    return {key: found for key, found in tags.items() if wanted.items() <= found.items()}
 
 
 def is_to_be_deleted(aws: Aws, key: str) -> bool:
     return aws.kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState") == "PendingDeletion"
 
 
-def _has_tags(aws: Aws, key: str, wanted: Tags) -> bool:
+def _tags_of(aws: Aws, key: str) -> Tags:
     try:
         tags = aws.kms.list_resource_tags(KeyId=key)["Tags"]
     except AwsError as error:
         if code_of(error) in ("AccessDeniedException", *GONE):
-            return False  # a key of AWS, or of someone else in this account
+            return {}  # a key of AWS, or of someone else in this account
         raise
-    return wanted.items() <= {tag["TagKey"]: tag["TagValue"] for tag in tags}.items()
+    return {tag["TagKey"]: tag["TagValue"] for tag in tags}
 
 
 def _tags(inputs: Mapping[str, Any]) -> Tags:

@@ -13,7 +13,7 @@ from gate.commits import Commits, GitError
 from operations import drift
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
-from operations.errors import OperationError
+from operations.errors import OperationError, together
 from operations.processes import PS_CURE
 from operations.stack import Stack
 from operations.state import State, read_state
@@ -196,6 +196,4 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
         for one in asked:
             one.result()  # a bug comes out here
         return Preflight(state=state.result(), release=release.result(), moved=changed.result())
-    if len(problems) == 1:
-        raise OperationError(problems[0].message, problems[0].cure)
-    raise OperationError("\n".join(["several things are in the way:", *(f"- {problem}" for problem in problems)]))
+    raise together(problems)

@@ -1,0 +1,29 @@
+"""`pf adopt` as people read it."""
+
+from rich.text import Text
+
+from operations.adopt import AdoptionReport
+from operations.adoptable import Plan
+from operations.output import say
+from terminal.tables import show, table
+
+COLOURS = {Plan.IMPORT: "green", Plan.REPLACE: "yellow", Plan.MAKE: "", Plan.LEAVE: "dim"}
+
+
+def show_adoption(report: AdoptionReport) -> None:
+    """One row a thing, then what the program leaves as it is, then the next command."""
+    rows = [(one.what, one.name, Text(one.plan, COLOURS[one.plan]), "\n".join(one.changes)) for one in report.findings]
+    show(table(("what", "name", "a deployment would", "what becomes of it"), rows))
+    if advice := [line for one in report.findings for line in one.advice]:
+        show("", "stays as it is, beside the program:", *(Text(f"- {line}") for line in advice))
+    say(f"\n{_next(report)}")
+
+
+def _next(report: AdoptionReport) -> str:
+    if not report.settings:
+        return f"nothing of {report.stack} is live that could be imported; make it: {report.then}"
+    if report.written:
+        return f"written to {report.file}. Commit it; then see the import, which changes nothing yet: {report.then}"
+    if report.missing:
+        return f"nothing was changed; have {report.file} say so: {report.then}"
+    return f"{report.file} says all of it already. See the import, which changes nothing yet: {report.then}"
