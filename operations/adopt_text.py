@@ -13,9 +13,12 @@ COLOURS = {Plan.IMPORT: "green", Plan.REPLACE: "yellow", Plan.MAKE: "", Plan.LEA
 def show_adoption(report: AdoptionReport) -> None:
     """One row a thing, then what the program leaves as it is, then the next command."""
     rows = [(one.what, one.name, Text(one.plan, COLOURS[one.plan]), "\n".join(one.changes)) for one in report.findings]
-    show(table(("what", "name", "a deployment would", "what becomes of it"), rows))
-    if advice := [line for one in report.findings for line in one.advice]:
-        show("", "stays as it is, beside the program:", *(Text(f"- {line}") for line in advice))
+    show(table(("what", "name", "a deployment would", ""), rows, below=1))
+    if left := [one for one in report.findings if one.advice]:
+        show("", "stays as it is, beside the program, and what mends it:")
+        for one in left:
+            show(Text(f"- {one.advice}"))
+            print(f"    {one.command}")  # whole: a command that is broken in two can't be copied
     say(f"\n{_next(report)}")
 
 

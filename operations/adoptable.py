@@ -30,13 +30,14 @@ class Plan(StrEnum):
 
 
 class Finding(BaseModel):
-    """`changes` happen to it in place; `advice` is about what the program leaves as it is, each with a command."""
+    """`changes` happen to it in place; `advice` says what the program leaves as it is, `command` what mends that."""
 
     what: str
     name: str
     plan: Plan
     changes: list[str] = []
-    advice: list[str] = []
+    advice: str = ""
+    command: str = ""
 
 
 @dataclass(kw_only=True)

@@ -142,14 +142,10 @@ def _key(stack: Stack, aws: Aws, one: DataClass, key: str) -> list[Finding]:
         changes.append(f"rotation is turned on, every {days} days")
     elif (now := rotation.get("RotationPeriodInDays", days)) != days:
         changes.append(f"rotates every {days} days instead of {now}")
-    changes.append(f"its policy becomes the program's: {site.role} alone encrypts and decrypts, in its context")
-    changes += lost("can't use it by its policy any more", json.loads(policy), site.account_id, site.role_arn)
-    advice = (
-        [f"{len(grants)} grants let others use the key {one.name}: aws kms list-grants --key-id {key}"]
-        if grants
-        else []
-    )
-    return [
-        Finding(what=f"key {one.name}", name=key, plan=Plan.IMPORT, changes=changes, advice=advice),
-        Finding(what=f"alias {one.name}", name=site.alias(one), plan=Plan.IMPORT),
-    ]
+    changes.append(f"its policy lets {site.role} alone use it")
+    changes += lost("may not use it any more", json.loads(policy), site.account_id, site.role_arn)
+    finding = Finding(what=f"key {one.name}", name=key, plan=Plan.IMPORT, changes=changes)
+    if grants:
+        finding.advice = f"grants let others use the key {one.name}: {len(grants)}"
+        finding.command = f"aws kms list-grants --key-id {key}"
+    return [finding, Finding(what=f"alias {one.name}", name=site.alias(one), plan=Plan.IMPORT)]

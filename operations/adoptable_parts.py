@@ -29,9 +29,9 @@ def find_role(stack: Stack, aws: Aws) -> Found:
             f"Delete it once nothing uses it, and the program makes it: aws iam delete-role --role-name {name}",
         )
         return Found(problems=[problem])
-    changes = [f"its trust becomes the program's: {site.function_user} alone assumes it, for this Supabase project"]
+    changes = [f"{site.function_user} alone may assume it"]
     trust: Any = role.get("AssumeRolePolicyDocument", {})
-    changes += lost("can't assume it any more", trust, site.account_id, site.function_user_arn)
+    changes += lost("may not assume it any more", trust, site.account_id, site.function_user_arn)
     inline = there(stack, doing, lambda: aws.iam.list_role_policies(RoleName=name))["PolicyNames"]
     attached = there(stack, doing, lambda: aws.iam.list_attached_role_policies(RoleName=name))["AttachedPolicies"]
     return Found(
@@ -98,22 +98,18 @@ def find_functions(stack: Stack, live: Mapping[str, DeployedFunction], secrets: 
             else []
         )
         found.findings.append(Finding(what="function", name=name, plan=plan, changes=changes))
+    reference = stack.settings.supabase_project_ref
     for name in sorted(live.keys() - stack.release.functions.keys()):
-        advice = [
-            f"the function {name} is not of this source, and runs with the project's secrets: supabase functions "
-            f"delete {name} --project-ref {stack.settings.supabase_project_ref}"
-        ]
-        found.findings.append(Finding(what="function", name=name, plan=Plan.LEAVE, advice=advice))
-    others = [name for name in sorted(secrets) if not name.startswith(SUPABASES_OWN) and name not in HELD]
-    for name in others:
+        advice = f"the function {name} is not of this source, and runs with the project's secrets"
+        command = f"supabase functions delete {name} --project-ref {reference}"
+        found.findings.append(Finding(what="function", name=name, plan=Plan.LEAVE, advice=advice, command=command))
+    for name in sorted(secrets.keys() - set(HELD)):
         if name.startswith(SETTING):
             found.findings.append(Finding(what="setting", name=name, plan=Plan.REPLACE))
-        else:
-            advice = [
-                f"the secret {name} stays; where nothing reads it any more: supabase secrets unset {name} "
-                f"--project-ref {stack.settings.supabase_project_ref}"
-            ]
-            found.findings.append(Finding(what="secret", name=name, plan=Plan.LEAVE, advice=advice))
+        elif not name.startswith(SUPABASES_OWN):
+            advice = f"every function can read the secret {name}; once none does any more"
+            command = f"supabase secrets unset {name} --project-ref {reference}"
+            found.findings.append(Finding(what="secret", name=name, plan=Plan.LEAVE, advice=advice, command=command))
     return found
 
 
@@ -133,28 +129,28 @@ def _policies(
     """The program writes one policy, and knows of no other: the rights that the others give stay."""
     what = f"policy of the {owner}"
     yield Finding(what=what, name=ours, plan=Plan.REPLACE if ours in inline else Plan.MAKE)
-    rights = f"gives the {owner} {name} rights that it doesn't need:"
+    rights = f"gives the {owner} {name} rights that it doesn't need"
     for policy in sorted(set(inline) - {ours}):
         command = f"aws iam delete-{owner}-policy --{owner}-name {name} --policy-name {policy}"
-        yield Finding(what=what, name=policy, plan=Plan.LEAVE, advice=[f"{policy} {rights} {command}"])
+        yield Finding(what=what, name=policy, plan=Plan.LEAVE, advice=f"{policy} {rights}", command=command)
     for policy in attached:
-        arn = policy["PolicyArn"]
+        arn = str(policy["PolicyArn"])
         command = f"aws iam detach-{owner}-policy --{owner}-name {name} --policy-arn {arn}"
-        yield Finding(what=what, name=arn, plan=Plan.LEAVE, advice=[f"{policy['PolicyName']} {rights} {command}"])
+        yield Finding(what=what, name=arn, plan=Plan.LEAVE, advice=f"{policy['PolicyName']} {rights}", command=command)
 
 
 def _group(user: str, group: str) -> Finding:
+    advice = f"the group {group} gives the user {user} rights that it doesn't need"
     command = f"aws iam remove-user-from-group --user-name {user} --group-name {group}"
-    advice = [f"the group {group} gives the user {user} rights that it doesn't need: {command}"]
-    return Finding(what="group of the user", name=group, plan=Plan.LEAVE, advice=advice)
+    return Finding(what="group of the user", name=group, plan=Plan.LEAVE, advice=advice, command=command)
 
 
 def _access_key(identity: str, secrets: Mapping[str, Secret]) -> Finding:
     """As `access_key.ensure` will decide."""
     if KEY_ID in secrets and secrets[KEY_ID].holds(identity):
         return Finding(what="access key", name=identity, plan=Plan.LEAVE)
-    lost = f"pf deploy deletes it, since Supabase doesn't hold it as {KEY_ID}: whatever else uses it stops"
-    return Finding(what="access key", name=identity, plan=Plan.REPLACE, changes=[lost])
+    gone = f"pf deploy deletes it: Supabase doesn't hold it as {KEY_ID}"
+    return Finding(what="access key", name=identity, plan=Plan.REPLACE, changes=[gone])
 
 
 def _boundary(owner: Mapping[str, Any]) -> list[str]:
