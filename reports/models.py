@@ -149,9 +149,7 @@ class OperationReport(_Model):
     checks: list[Check] = Field(default_factory=list[Check])
     before: list[Measurement] = Field(default_factory=list[Measurement])
     after: list[Measurement] = Field(default_factory=list[Measurement])
-    alarms_before: dict[str, Alarming] = Field(
-        default_factory=dict[str, Alarming]
-    )  # those that wake people
+    alarms_before: dict[str, Alarming] = Field(default_factory=dict[str, Alarming])  # those that wake people
     benchmarks: list[Benchmark] = Field(default_factory=list[Benchmark])
     api_calls: ApiCalls | None = None
     errors: list[str] = Field(default_factory=list[str])
