@@ -22,7 +22,7 @@ Values = Mapping[str, "str | bool | Values"]
 def write_settings(stack: str, root: Path, values: Values) -> None:
     """Put settings of the project (their names without its namespace) into the stack's file, whole or not at all.
 
-    Raises: OperationError where the file can't be edited by lines; SettingsError where it can't be read.
+    Raises: OperationError where the file can't be edited by lines or written; SettingsError where it can't be read.
     """
     file = file_of(stack, root)
     before, wanted = file.read_bytes().decode(), content_of(stack, root)
@@ -35,9 +35,13 @@ def write_settings(stack: str, root: Path, values: Values) -> None:
             f"Write it there yourself, below `config:`:\n{yaml.safe_dump(_namespaced(values), sort_keys=False)}",
         )
     unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_bytes(after.encode())
-    unfinished.chmod(file.stat().st_mode)
-    unfinished.replace(file)
+    try:
+        unfinished.write_bytes(after.encode())
+        unfinished.chmod(file.stat().st_mode)
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OperationError(f"{file.name} can't be written, and is as it was: {error.strerror}") from error
 
 
 def with_settings(text: str, values: Values) -> str:

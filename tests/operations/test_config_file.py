@@ -1,5 +1,6 @@
 """Settings go into a stack's file by lines; whatever else stands there stays to the letter."""
 
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_a_file_that_lines_would_spoil_is_left_alone_and_the_lines_are_named(tmp
         written(tmp_path, before)
     assert f"general: {KEY}" in caught.value.cure
     assert (tmp_path / "Pulumi.staging.yaml").read_text() == before
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: Path, _mode: int) -> None:
+        assert file.exists(), "what was begun is there to be cleared away"
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "chmod", full)
+    with pytest.raises(OperationError, match="is as it was: No space left"):
+        written(tmp_path, "config:\n  a: 1\n")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["config:\n  a: 1\n"]
 
 
 @pytest.mark.parametrize("stack", ["production", "sandbox"])
