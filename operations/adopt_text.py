@@ -15,7 +15,7 @@ def show_adoption(report: AdoptionReport) -> None:
     rows = [(one.what, one.name, Text(one.plan, COLOURS[one.plan]), "\n".join(one.changes)) for one in report.findings]
     show(table(("what", "name", "a deployment would", ""), rows, below=1))
     if left := [one for one in report.findings if one.advice]:
-        show("", "stays as it is, beside the program, and what mends it:")
+        show("", "not the program's to mend:")
         for one in left:
             show(Text(f"- {one.advice}"))
             print(f"    {one.command}")  # whole: a command that is broken in two can't be copied

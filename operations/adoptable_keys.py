@@ -34,6 +34,10 @@ def find_keys(stack: Stack, aws: Aws) -> Found:
     found.problems += _shared(ids, {one.name: site.alias(one) for one in DATA_CLASSES})
     if ids:
         found.values["existingKeyIds"] = ids
+        for one in found.findings:
+            if one.plan is Plan.MAKE:  # beside others that are live: more likely has another name than isn't there
+                one.advice = f"the {one.what} would be new: what another has encrypted for it could not be read"
+                one.command = f"aws kms create-alias --alias-name {one.name} --target-key-id <key id>"
     return found
 
 

@@ -170,6 +170,21 @@ def test_found_keys_are_written_once_and_the_second_run_writes_nothing(
 
 
 @pytest.mark.usefixtures("empty")
+def test_a_key_that_would_be_new_beside_others_is_pointed_out(
+    stack: Stack, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kms = client("kms")
+    kms.create_alias(AliasName=ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    report = adopt(stack)
+    assert found(report, "key general")[0].advice == ""
+    show_adoption(report)
+    shown = capsys.readouterr().out
+    for name in ("pii", "payment"):
+        assert found(report, f"key {name}")[0].plan is Plan.MAKE
+        assert f"create-alias --alias-name alias/parker-flight-{name}-sandbox --target-key-id <key id>\n" in shown
+
+
+@pytest.mark.usefixtures("empty")
 def test_a_role_with_more_rights_is_named_with_what_takes_them_away(stack: Stack, client: Client) -> None:
     iam = client("iam")
     trust = {
