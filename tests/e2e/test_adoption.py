@@ -2,14 +2,14 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import yaml
 
 from components.naming import DATA_CLASSES
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import Checkout, new_checkout
 
 ROLE, USER, LOG_GROUP = (
     "parker-flight-sandbox-role",
@@ -22,6 +22,14 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
 }
 OLD_FUNCTION = 'Deno.serve(() => new Response("made by hand, years ago"));\n'
+
+
+@pytest.fixture
+def empty() -> Iterator[Checkout]:
+    """A checkout whose sandbox runs; nothing is approved yet."""
+    with new_checkout() as checkout:
+        checkout.pf("sandbox", "up")
+        yield checkout
 
 
 def made_by_hand(checkout: Checkout) -> tuple[dict[str, str], dict[str, str]]:
@@ -64,12 +72,12 @@ def plans(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.rows("K1", "K3", "K7")
-def test_what_was_made_by_hand_is_taken_over_and_its_old_ciphertext_decrypts(fresh: Checkout) -> None:
-    keys, old = made_by_hand(fresh)
-    file = fresh.root / "Pulumi.sandbox.yaml"
-    before, operations = file.read_text(), len(fresh.aws_operations())
+def test_what_was_made_by_hand_is_taken_over_and_its_old_ciphertext_decrypts(empty: Checkout) -> None:
+    keys, old = made_by_hand(empty)
+    file = empty.root / "Pulumi.sandbox.yaml"
+    before, operations = file.read_text(), len(empty.aws_operations())
 
-    report = json.loads(fresh.pf("adopt", "--json").stdout)
+    report = json.loads(empty.pf("adopt", "--json").stdout)
 
     assert plans(report) == {
         **{f"key {name} {key}": "import" for name, key in keys.items()},
@@ -84,19 +92,19 @@ def test_what_was_made_by_hand_is_taken_over_and_its_old_ciphertext_decrypts(fre
         "function create-payment-method": "make new",
     }
     reading = ("Get", "List", "Describe")
-    assert [one for one in fresh.aws_operations()[operations:] if not one.startswith(reading)] == []
+    assert [one for one in empty.aws_operations()[operations:] if not one.startswith(reading)] == []
     assert file.read_text() == before
 
-    fresh.pf("adopt", "--write")
+    empty.pf("adopt", "--write")
 
     after = file.read_text()
     assert [line for line in after.splitlines() if line in before.splitlines()] == before.splitlines()
-    assert "says all of it already" in fresh.pf("adopt", "--write").stderr
+    assert "says all of it already" in empty.pf("adopt", "--write").stderr
     assert file.read_text() == after
     config = yaml.safe_load(after)["config"]
     assert config["parker-flight:existingKeyIds"] == keys
 
-    preview = json.loads(fresh.pf("preview", "--json", check=False).stdout)
+    preview = json.loads(empty.pf("preview", "--json", check=False).stdout)
 
     imported = {(one["type"], one["name"]) for one in preview["steps"] if one["op"] == "import"}
     assert imported == {
@@ -109,27 +117,27 @@ def test_what_was_made_by_hand_is_taken_over_and_its_old_ciphertext_decrypts(fre
     assert {one["op"] for one in preview["steps"]} <= {"import", "create", "update"}
     assert not [one for one in preview["steps"] if one["op"] == "create" and "kms" in one["type"]]
 
-    fresh.approved("what was made by hand")
-    operations = len(fresh.aws_operations())
-    fresh.pf("deploy")
+    empty.approved("what was made by hand")
+    operations = len(empty.aws_operations())
+    empty.pf("deploy")
 
-    done = fresh.aws_operations()[operations:]
+    done = empty.aws_operations()[operations:]
     assert not {"CreateKey", "CreateAlias", "UpdateAlias", "CreateUser"} & set(done)
     assert (done.count("CreateRole"), done.count("CreateLogGroup")) == (1, 1), "the probe's"
     assert not [one for one in done if one.startswith(("Delete", "Schedule", "Disable"))]
-    kms, token = fresh.aws("kms"), fresh.token("service_role")
+    kms, token = empty.aws("kms"), empty.token("service_role")
     for one in DATA_CLASSES:
         key = keys[one.name]
         described = kms.describe_key(KeyId=f"alias/parker-flight-{one.name}-sandbox")["KeyMetadata"]
         assert described["KeyId"] == key
-        answer = fresh.call("encrypt-data", {"purpose": one.purpose, "ciphertext": old[one.name]}, token)
+        answer = empty.call("encrypt-data", {"purpose": one.purpose, "ciphertext": old[one.name]}, token)
         assert answer.json() == {"purpose": one.purpose, "plaintext": f"old {one.name}"}
         assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
         statements = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])["Statement"]
         assert len(statements) > 1, "the key's policy is the program's, not the default one"
-    fresh.pulumi("preview", "--expect-no-changes", "--non-interactive")
-    fresh.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")
-    refused = fresh.pf("adopt", "--write", check=False)
+    empty.pulumi("preview", "--expect-no-changes", "--non-interactive")
+    empty.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")
+    refused = empty.pf("adopt", "--write", check=False)
     assert refused.returncode == 3
     assert "sandbox is deployed already" in refused.stderr
     assert file.read_text() == after
