@@ -5,9 +5,10 @@ NOT_SIMULATED = (
     "nothing that is published to a topic is sent to anybody: ./pf sandbox inbox shows it",
     "IAM and key policies are stored and not enforced; only what lets EventBridge into a function or a topic is",
     "a disabled key still encrypts",
+    "buckets serve without TLS, and whoever asks; of an identity provider the audiences can't be changed",
     "functions run on this project's Python, each time in a new process, and one run of a function at a time",
     "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",
     "of API calls, rules hear those that change KMS, CloudWatch, IAM, SNS, EventBridge or Logs, and hear them at once",
     "a trail logs from the first, and rules hear of calls whether it does or not",
-    "keys, aliases, metrics, functions and rules are gone when the AWS part stops",
+    "keys, aliases, buckets, metrics, functions and rules are gone when the AWS part stops",
 )

@@ -28,6 +28,10 @@ TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:some"
 FUNCTION, PERMISSION = "aws:lambda/function:Function", "aws:lambda/permission:Permission"
 COMPOSITE, TARGET = "aws:cloudwatch/compositeAlarm:CompositeAlarm", "aws:cloudwatch/eventTarget:EventTarget"
 RULE = "aws:cloudwatch/eventRule:EventRule"
+VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+OBJECT_LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -244,6 +248,86 @@ CASES: dict[str, Case] = {
         replacing={"dashboardName": "another"},
         id="test-dashboard",
     ),
+    "aws:iam/policy:Policy": Case(
+        inputs={"name": "test-policy", "path": "/some/", "policy": policy("kms:Encrypt"), "tags": {"a": "b"}},
+        change={"policy": policy("kms:Decrypt"), "tags": {"a": "c"}},
+        replacing={"description": "another"},
+        id=f"arn:aws:iam::{ACCOUNT}:policy/some/test-policy",
+    ),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Case(
+        inputs={"role": "OWNER_ROLE", "policyArn": "OWNER_POLICY"},
+        change={},
+        replacing={"role": "another"},
+    ),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Case(
+        inputs={"url": "https://issuer.example.com", "clientIdLists": ["one"], "tags": {"a": "b"}},
+        change={"thumbprintLists": ["0" * 40], "tags": {"c": "d"}},
+        replacing={"url": "https://other.example.com"},
+        id=f"arn:aws:iam::{ACCOUNT}:oidc-provider/issuer.example.com",
+    ),
+    "aws:s3/bucket:Bucket": Case(
+        inputs={"bucket": "test-bucket", "objectLockEnabled": True, "tags": {"a": "b"}},
+        change={"tags": {"c": "d"}},
+        replacing={"bucket": "another"},
+        id="test-bucket",
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": Case(
+        inputs={"bucket": "OWNER_BUCKET", "versioningConfiguration": {"status": "Enabled"}},
+        change={"versioningConfiguration": {"status": "Suspended"}},
+        replacing={"bucket": "another"},
+        id="owner",
+    ),
+    ENCRYPTION: Case(
+        inputs={
+            "bucket": "OWNER_BUCKET",
+            "rules": [
+                {
+                    "applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "alias/some"},
+                    "bucketKeyEnabled": True,
+                }
+            ],
+        },
+        change={"rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]},
+        replacing={"bucket": "another"},
+        id="owner",
+    ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": Case(
+        inputs={"bucket": "OWNER_BUCKET", "blockPublicAcls": True, "restrictPublicBuckets": True},
+        change={"blockPublicPolicy": True, "restrictPublicBuckets": False},
+        replacing={"bucket": "another"},
+        id="owner",
+    ),
+    "aws:s3/bucketPolicy:BucketPolicy": Case(
+        inputs={"bucket": "OWNER_BUCKET", "policy": policy("s3:GetObject")},
+        change={"policy": policy("s3:PutObject")},
+        replacing={"bucket": "another"},
+        id="owner",
+    ),
+    LIFECYCLE: Case(
+        inputs={
+            "bucket": "OWNER_BUCKET",
+            "rules": [
+                {
+                    "id": "old",
+                    "status": "Enabled",
+                    "noncurrentVersionExpiration": {"noncurrentDays": 30},
+                    "expiration": {"expiredObjectDeleteMarker": True},
+                    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+                }
+            ],
+        },
+        change={
+            "rules": [{"id": "old", "status": "Disabled", "noncurrentVersionExpiration": {"noncurrentDays": 90}}],
+        },
+        replacing={"bucket": "another"},
+        id="owner",
+    ),
+    OBJECT_LOCK: Case(
+        inputs={"bucket": "OWNER_LOCKED", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 30}}},
+        change={"rule": {"defaultRetention": {"mode": "GOVERNANCE", "years": 1}}},
+        replacing={"bucket": "another"},
+        id="owner-locked",
+    ),
 }
 
 
@@ -258,6 +342,9 @@ def owners(client: Any) -> dict[str, str]:
     if "owner" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]:
         iam.create_role(RoleName="owner", AssumeRolePolicyDocument=TRUST)
         iam.create_user(UserName="owner")
+        iam.create_policy(PolicyName="owner", PolicyDocument=policy("kms:Encrypt"))
+        client("s3").create_bucket(Bucket="owner")
+        client("s3").create_bucket(Bucket="owner-locked", ObjectLockEnabledForBucket=True)
         client("lambda").create_function(
             FunctionName="owner",
             Runtime="python3.12",
@@ -282,6 +369,9 @@ def owners(client: Any) -> dict[str, str]:
         "OTHER_KEY": kms.create_key()["KeyMetadata"]["KeyId"],
         "OWNER_ROLE": "owner",
         "OWNER_USER": "owner",
+        "OWNER_POLICY": f"arn:aws:iam::{ACCOUNT}:policy/owner",
+        "OWNER_BUCKET": "owner",
+        "OWNER_LOCKED": "owner-locked",
         "OWNER_TOPIC": sns.create_topic(Name="owner")["TopicArn"],
     }
 
@@ -321,8 +411,8 @@ def test_a_resource_lives_from_creation_to_deletion(aws: Plugin, owners: dict[st
 
     aws.delete(type_name, id_, outputs)
     gone, _, _ = aws.read(type_name, id_, new)
-    # A topic has always a policy: deleting ours gives it back the one that it was born with.
-    assert gone == (id_ if type_name == "aws:sns/topicPolicy:TopicPolicy" else "")
+    # A topic has always a policy, a bucket a state of versioning: deleting ours gives back what it was born with.
+    assert gone == (id_ if type_name in ("aws:sns/topicPolicy:TopicPolicy", VERSIONING) else "")
     aws.delete(type_name, id_, outputs)
 
 
@@ -398,6 +488,12 @@ def test_a_missing_required_property_is_refused_by_name(aws: Plugin, type_name: 
         (COMPOSITE, {"alarmName": "a", "alarmRule": " TRUE"}, "alarmRule"),
         (COMPOSITE, {"alarmName": "a", "alarmRule": "TRUE", "actionsSuppressor": {"alarm": "b"}}, "actionsSuppressor"),
         ("aws:cloudwatch/dashboard:Dashboard", {"dashboardName": "d", "dashboardBody": "{"}, "dashboardBody"),
+        ("aws:s3/bucket:Bucket", {"bucket": "Capital"}, "bucket"),
+        (VERSIONING, {"bucket": "b", "versioningConfiguration": {"status": "On"}}, "versioningConfiguration"),
+        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "On"}]}, "rules"),
+        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "Enabled", "prefix": "p"}]}, "rules"),
+        (OBJECT_LOCK, {"bucket": "b", "rule": {"defaultRetention": {"mode": "GOVERNANCE"}}}, "rule"),
+        ("aws:iam/openIdConnectProvider:OpenIdConnectProvider", {"url": "issuer", "clientIdLists": ["a"]}, "url"),
     ],
 )
 def test_what_aws_would_refuse_in_mid_deployment_is_refused_at_preview(
@@ -524,7 +620,9 @@ def test_every_property_is_one_of_the_official_provider(type_name: str) -> None:
     module, _, rest = type_name.removeprefix("aws:").partition("/")
     name = rest.rpartition(":")[2]
     official = importlib.import_module(f"pulumi_aws.{module}".replace(".lambda", ".lambda_"))
-    inputs = input_type_py_to_pulumi_names(getattr(official, f"{name}Args"))
+    # Where a resource and one of its properties share a name, the resource's arguments are `…InitArgs`.
+    arguments = getattr(official, f"{name}InitArgs", None) or getattr(official, f"{name}Args")
+    inputs = input_type_py_to_pulumi_names(arguments)
     outputs = resource_py_to_pulumi_names(getattr(official, name))
     assert TYPES[type_name].properties.keys() <= set(inputs.values())
     assert {*TYPES[type_name].computed} <= set(outputs.values())
@@ -570,9 +668,9 @@ def details_of(error: Any) -> bytes:
 
 def test_an_unknown_type_is_named_with_those_that_are_served(aws: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as failure:
-        aws.check("aws:s3/bucket:Bucket", {})
+        aws.check("aws:sqs/queue:Queue", {})
     message = str(failure.value)
-    assert "aws:s3/bucket:Bucket" in message
+    assert "aws:sqs/queue:Queue" in message
     assert "aws:kms/key:Key" in message
 
 

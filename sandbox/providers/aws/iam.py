@@ -1,4 +1,4 @@
-"""IAM roles and users with their inline policies."""
+"""IAM roles and users with their inline policies; policies of their own, and identity providers."""
 
 import json
 from functools import partial
@@ -10,6 +10,7 @@ from sandbox.providers.wire import Values
 
 GONE = ("NoSuchEntity",)
 NAME = r"[\w+=,.@-]{1,%d}"  # IAM's rule for names
+OLDER_VERSIONS = 4  # that a policy may have beside the one that counts
 
 _found = partial(unless_gone, GONE)
 
@@ -205,6 +206,155 @@ class UserPolicy(InlinePolicy):
     }
 
 
+class Policy(Resource):
+    """A policy that stands by itself; its id is its ARN."""
+
+    type_name = "aws:iam/policy:Policy"
+    label = "IAM Policy"
+    computed = ("arn", "attachmentCount", "policyId", "tagsAll")
+    properties: ClassVar = {
+        "description": Property(default="", replaces=True),
+        "name": Property(replaces=True, pattern=NAME % 128),
+        "path": Property(default="/", replaces=True),
+        "policy": Property(kind="document", required=True),
+        "tags": Property(kind="map"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        made = aws.client("iam").create_policy(
+            PolicyName=inputs["name"],
+            Path=inputs.get("path", "/"),
+            Description=inputs.get("description", ""),
+            PolicyDocument=inputs["policy"],
+            Tags=aws.tag_list(inputs),
+        )
+        return str(made["Policy"]["Arn"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        iam = aws.client("iam")
+        found = _found(iam.get_policy, PolicyArn=id_)
+        if found is None:
+            return None
+        policy = found["Policy"]
+        version = iam.get_policy_version(PolicyArn=id_, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+        return {
+            "arn": id_,
+            "attachmentCount": policy.get("AttachmentCount", 0),
+            "description": policy.get("Description", ""),
+            "name": policy["PolicyName"],
+            "path": policy["Path"],
+            "policy": json.dumps(version["Document"]),
+            "policyId": policy["PolicyId"],
+            **aws.tag_outputs(_tags(policy)),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        iam = aws.client("iam")
+        if "policy" in self.changes(old, new):
+            versions = [
+                one for one in iam.list_policy_versions(PolicyArn=id_)["Versions"] if not one["IsDefaultVersion"]
+            ]
+            if len(versions) >= OLDER_VERSIONS:
+                oldest = min(versions, key=lambda one: one["CreateDate"])
+                iam.delete_policy_version(PolicyArn=id_, VersionId=oldest["VersionId"])
+            iam.create_policy_version(PolicyArn=id_, PolicyDocument=new["policy"], SetAsDefault=True)
+        added, removed = aws.tag_changes(old, new)
+        if removed:
+            iam.untag_policy(PolicyArn=id_, TagKeys=removed)
+        if added:
+            iam.tag_policy(PolicyArn=id_, Tags=_tag_list(added))
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        iam = aws.client("iam")
+        for version in (_found(iam.list_policy_versions, PolicyArn=id_) or {}).get("Versions", ()):
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=id_, VersionId=version["VersionId"])
+        _found(iam.delete_policy, PolicyArn=id_)
+
+
+class RolePolicyAttachment(Resource):
+    type_name = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+    label = "IAM Role Policy Attachment"
+    autonamed = ""
+    properties: ClassVar = {
+        "policyArn": Property(required=True, replaces=True),
+        "role": Property(required=True, replaces=True),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        aws.client("iam").attach_role_policy(RoleName=inputs["role"], PolicyArn=inputs["policyArn"])
+        return f"{inputs['role']}/{inputs['policyArn']}"
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        role, _, policy = id_.partition("/")
+        found = _found(aws.client("iam").list_attached_role_policies, RoleName=role) or {}
+        if policy not in [one["PolicyArn"] for one in found.get("AttachedPolicies", ())]:
+            return None
+        return {"policyArn": policy, "role": role}
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        """Every change replaces."""
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del id_
+        _found(aws.client("iam").detach_role_policy, RoleName=state["role"], PolicyArn=state["policyArn"])
+
+
+class OpenIdConnectProvider(Resource):
+    """Whose tokens a role may trust; its id is its ARN. AWS itself knows the thumbprints of the common ones."""
+
+    type_name = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+    label = "IAM OIDC Provider"
+    autonamed = ""
+    computed = ("arn", "tagsAll")
+    properties: ClassVar = {
+        "clientIdLists": Property(kind="strings", required=True),
+        "tags": Property(kind="map"),
+        "thumbprintLists": Property(kind="strings", filled_in=True),
+        "url": Property(required=True, replaces=True, pattern=r"https://.+"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        made = aws.client("iam").create_open_id_connect_provider(
+            Url=inputs["url"],
+            ClientIDList=inputs["clientIdLists"],
+            Tags=aws.tag_list(inputs),
+            ThumbprintList=inputs.get("thumbprintLists") or [],
+        )
+        return str(made["OpenIDConnectProviderArn"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("iam").get_open_id_connect_provider, OpenIDConnectProviderArn=id_)
+        if found is None:
+            return None
+        return {
+            "arn": id_,
+            "clientIdLists": found["ClientIDList"],
+            "thumbprintLists": found.get("ThumbprintList", []),
+            "url": f"https://{found['Url'].removeprefix('https://')}",
+            **aws.tag_outputs(_tags(found)),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        iam = aws.client("iam")
+        named = {"OpenIDConnectProviderArn": id_}
+        changed = self.changes(old, new)
+        if "clientIdLists" in changed:
+            raise NotImplementedError("moto changes no audience of an identity provider; take it away and make it anew")
+        if "thumbprintLists" in changed:
+            iam.update_open_id_connect_provider_thumbprint(**named, ThumbprintList=new.get("thumbprintLists", []))
+        added, removed = aws.tag_changes(old, new)
+        if removed:
+            iam.untag_open_id_connect_provider(**named, TagKeys=removed)
+        if added:
+            iam.tag_open_id_connect_provider(**named, Tags=_tag_list(added))
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("iam").delete_open_id_connect_provider, OpenIDConnectProviderArn=id_)
+
+
 def _tags(answer: Values) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
 
@@ -220,4 +370,12 @@ def _set_boundary(iam: Any, owner: str, name: dict[str, str], new: Values) -> No
         getattr(iam, f"delete_{owner}_permissions_boundary")(**name)
 
 
-TYPES: tuple[Resource, ...] = (Role(), RolePolicy(), User(), UserPolicy())
+TYPES: tuple[Resource, ...] = (
+    Role(),
+    RolePolicy(),
+    User(),
+    UserPolicy(),
+    Policy(),
+    RolePolicyAttachment(),
+    OpenIdConnectProvider(),
+)

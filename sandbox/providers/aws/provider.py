@@ -9,12 +9,12 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from typing_extensions import override
 
-from sandbox.providers.aws import cloudwatch, events, functions, iam, kms, logs, sns
+from sandbox.providers.aws import cloudwatch, events, functions, iam, kms, logs, s3, sns
 from sandbox.providers.aws.clients import Clients, error_code
 from sandbox.providers.resource import IncompleteError, Resource
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode
 
-SERVICES = (kms, iam, logs, cloudwatch, sns, functions, events)
+SERVICES = (kms, iam, logs, cloudwatch, sns, functions, events, s3)
 TYPES: Mapping[str, Resource] = {one.type_name: one for service in SERVICES for one in service.TYPES}
 CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 

@@ -1,0 +1,334 @@
+"""S3 buckets and what is set on them, one resource type each. Every id is the bucket's name."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from sandbox.providers.aws.clients import Clients, unless_gone
+from sandbox.providers.resource import Property, Resource
+from sandbox.providers.wire import Values
+
+GONE = (
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "404",
+)
+NAME = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+
+_found = partial(unless_gone, GONE)
+
+
+class Bucket(Resource):
+    type_name = "aws:s3/bucket:Bucket"
+    label = "S3 Bucket"
+    autonamed = "bucket"
+    computed = ("arn", "bucketDomainName", "tagsAll")
+    properties: ClassVar = {
+        "bucket": Property(replaces=True, pattern=NAME),
+        "forceDestroy": Property(kind="boolean", write_only=True),
+        "objectLockEnabled": Property(kind="boolean", default=False, replaces=True),
+        "tags": Property(kind="map"),
+    }
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        s3, name = aws.client("s3"), inputs["bucket"]
+        elsewhere: Values = (
+            {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+        )
+        s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=inputs.get("objectLockEnabled", False), **elsewhere)
+        self._tag(aws, name, inputs)
+        return str(name)
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        s3 = aws.client("s3")
+        if _found(s3.head_bucket, Bucket=id_) is None:
+            return None
+        lock = _found(s3.get_object_lock_configuration, Bucket=id_)
+        tagged = unless_gone(("NoSuchTagSet",), s3.get_bucket_tagging, Bucket=id_) or {}
+        return {
+            "arn": f"arn:aws:s3:::{id_}",
+            "bucket": id_,
+            "bucketDomainName": f"{id_}.s3.amazonaws.com",
+            "objectLockEnabled": lock is not None,
+            "region": aws.region,
+            **aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tagged.get("TagSet", [])}),
+        }
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del old
+        self._tag(aws, id_, new)
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("s3").delete_bucket, Bucket=id_)
+
+    def _tag(self, aws: Clients, name: str, inputs: Values) -> None:
+        if tags := aws.tag_list(inputs):
+            aws.client("s3").put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+        else:
+            aws.client("s3").delete_bucket_tagging(Bucket=name)
+
+
+class OfBucket(Resource):
+    """Something that is set on a bucket as a whole."""
+
+    autonamed = ""
+
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        raise NotImplementedError
+
+    def create(self, aws: Clients, inputs: Values) -> str:
+        self.put(aws.client("s3"), inputs["bucket"], inputs)
+        return str(inputs["bucket"])
+
+    def update(self, aws: Clients, id_: str, old: Values, new: Values) -> None:
+        del old
+        self.put(aws.client("s3"), id_, new)
+
+
+class BucketVersioning(OfBucket):
+    type_name = "aws:s3/bucketVersioning:BucketVersioning"
+    label = "S3 Bucket Versioning"
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        "versioningConfiguration": Property(kind="object", required=True),
+    }
+
+    @override
+    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
+        said = inputs.get("versioningConfiguration")
+        if isinstance(said, dict) and said.get("status") not in ("Enabled", "Suspended", "Disabled"):
+            yield "versioningConfiguration", "versioningConfiguration: its status is Enabled, Suspended or Disabled"
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        status = inputs["versioningConfiguration"]["status"]
+        if status != "Disabled":  # how a bucket begins, and what none can become again
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_bucket_versioning, Bucket=id_)
+        if found is None:
+            return None
+        return {
+            "bucket": id_,
+            "versioningConfiguration": {"status": found.get("Status", "Disabled")},
+            "region": aws.region,
+        }
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        if state["versioningConfiguration"]["status"] == "Enabled":
+            suspended = {"Status": "Suspended"}
+            _found(aws.client("s3").put_bucket_versioning, Bucket=id_, VersioningConfiguration=suspended)
+
+
+class BucketEncryption(OfBucket):
+    type_name = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    label = "S3 Bucket Server-side Encryption Configuration"
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        "rules": Property(kind="objects", required=True),
+    }
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        rules: list[Values] = []
+        for rule in inputs["rules"]:
+            default = rule["applyServerSideEncryptionByDefault"]
+            key = {"KMSMasterKeyID": default["kmsMasterKeyId"]} if default.get("kmsMasterKeyId") else {}
+            rules.append(
+                {
+                    "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": default["sseAlgorithm"], **key},
+                    "BucketKeyEnabled": rule.get("bucketKeyEnabled", False),
+                }
+            )
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_bucket_encryption, Bucket=id_)
+        if found is None:
+            return None
+        rules: list[Values] = []
+        for rule in found["ServerSideEncryptionConfiguration"]["Rules"]:
+            default = rule["ApplyServerSideEncryptionByDefault"]
+            key = {"kmsMasterKeyId": default["KMSMasterKeyID"]} if default.get("KMSMasterKeyID") else {}
+            rules.append(
+                {
+                    "applyServerSideEncryptionByDefault": {"sseAlgorithm": default["SSEAlgorithm"], **key},
+                    "bucketKeyEnabled": rule.get("BucketKeyEnabled", False),
+                }
+            )
+        return {"bucket": id_, "rules": rules, "region": aws.region}
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("s3").delete_bucket_encryption, Bucket=id_)
+
+
+class BucketPublicAccessBlock(OfBucket):
+    type_name = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    label = "S3 Bucket Public Access Block"
+    attribute_of: ClassVar = {
+        "blockPublicAcls": "BlockPublicAcls",
+        "blockPublicPolicy": "BlockPublicPolicy",
+        "ignorePublicAcls": "IgnorePublicAcls",
+        "restrictPublicBuckets": "RestrictPublicBuckets",
+    }
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        **{name: Property(kind="boolean", default=False) for name in attribute_of},
+    }
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        blocked = {attribute: inputs.get(key, False) for key, attribute in self.attribute_of.items()}
+        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=blocked)
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_public_access_block, Bucket=id_)
+        if found is None:
+            return None
+        live = found["PublicAccessBlockConfiguration"]
+        said = {key: live.get(attribute, False) for key, attribute in self.attribute_of.items()}
+        return {"bucket": id_, **said, "region": aws.region}
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("s3").delete_public_access_block, Bucket=id_)
+
+
+class BucketPolicy(OfBucket):
+    type_name = "aws:s3/bucketPolicy:BucketPolicy"
+    label = "S3 Bucket Policy"
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        "policy": Property(kind="document", required=True),
+    }
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        s3.put_bucket_policy(Bucket=bucket, Policy=inputs["policy"])
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_bucket_policy, Bucket=id_)
+        return None if found is None else {"bucket": id_, "policy": found["Policy"], "region": aws.region}
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("s3").delete_bucket_policy, Bucket=id_)
+
+
+class BucketLifecycle(OfBucket):
+    """Of the parts of a rule, those that this project uses; others are refused."""
+
+    type_name = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    label = "S3 Bucket Lifecycle Configuration"
+    parts: ClassVar = {
+        "abortIncompleteMultipartUpload": ("AbortIncompleteMultipartUpload", "daysAfterInitiation"),
+        "expiration": ("Expiration", "expiredObjectDeleteMarker"),
+        "noncurrentVersionExpiration": ("NoncurrentVersionExpiration", "noncurrentDays"),
+    }
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        "rules": Property(kind="objects"),
+    }
+
+    @override
+    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
+        known = {"id", "status", *self.parts}
+        for rule in inputs.get("rules") or ():
+            if strange := sorted(set(rule) - known):
+                yield "rules", f"rules: the stand-in knows no {', '.join(strange)}"
+            elif rule.get("status") not in ("Enabled", "Disabled"):
+                yield "rules", "rules: the status of a rule is Enabled or Disabled"
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        rules = [
+            {"ID": rule["id"], "Status": rule["status"], "Filter": {"Prefix": ""}}
+            | {
+                name: {f"{key[0].upper()}{key[1:]}": rule[part][key]}
+                for part, (name, key) in self.parts.items()
+                if part in rule
+            }
+            for rule in inputs.get("rules", ())
+        ]
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_bucket_lifecycle_configuration, Bucket=id_)
+        if found is None:
+            return None
+        rules = [
+            {"id": rule["ID"], "status": rule["Status"]}
+            | {
+                part: {key: rule[name][f"{key[0].upper()}{key[1:]}"]}
+                for part, (name, key) in self.parts.items()
+                if rule.get(name)
+            }
+            for rule in found["Rules"]
+        ]
+        return {"bucket": id_, "rules": rules, "region": aws.region}
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        _found(aws.client("s3").delete_bucket_lifecycle, Bucket=id_)
+
+
+class BucketObjectLock(OfBucket):
+    """A bucket that locks can't stop to; what goes is the retention of new objects."""
+
+    type_name = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+    label = "S3 Bucket Object Lock Configuration"
+    properties: ClassVar = {
+        "bucket": Property(required=True, replaces=True),
+        "rule": Property(kind="object"),
+    }
+
+    @override
+    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
+        rule = inputs.get("rule")
+        retention = rule.get("defaultRetention", {}) if isinstance(rule, dict) else {}
+        if retention and (
+            retention.get("mode") not in ("GOVERNANCE", "COMPLIANCE") or ("days" in retention) == ("years" in retention)
+        ):
+            yield "rule", "rule: a retention has a mode (GOVERNANCE or COMPLIANCE) and either days or years"
+
+    @override
+    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
+        retention = (inputs.get("rule") or {}).get("defaultRetention")
+        spelled = {f"{key[0].upper()}{key[1:]}": value for key, value in (retention or {}).items()}
+        rule = {"Rule": {"DefaultRetention": spelled}} if spelled else {}
+        s3.put_object_lock_configuration(
+            Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **rule}
+        )
+
+    def read(self, aws: Clients, id_: str) -> Values | None:
+        found = _found(aws.client("s3").get_object_lock_configuration, Bucket=id_)
+        live = found and found["ObjectLockConfiguration"].get("Rule")
+        if not live:
+            return None
+        retention = {f"{key[0].lower()}{key[1:]}": value for key, value in live["DefaultRetention"].items()}
+        return {"bucket": id_, "rule": {"defaultRetention": retention}, "region": aws.region}
+
+    def delete(self, aws: Clients, id_: str, state: Values) -> None:
+        del state
+        enabled = {"ObjectLockEnabled": "Enabled"}
+        _found(aws.client("s3").put_object_lock_configuration, Bucket=id_, ObjectLockConfiguration=enabled)
+
+
+TYPES: tuple[Resource, ...] = (
+    Bucket(),
+    BucketVersioning(),
+    BucketEncryption(),
+    BucketPublicAccessBlock(),
+    BucketPolicy(),
+    BucketLifecycle(),
+    BucketObjectLock(),
+)
