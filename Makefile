@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test drills lint functions shell rows bench simulate schema format
 
-PYTHON_FOLDERS := __main__.py settings.py checks components gate operations policies probe releases reports sandbox terminal toolchain tests
+PYTHON_FOLDERS := __main__.py settings.py bootstrap checks components gate operations policies probe releases reports sandbox terminal toolchain tests
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

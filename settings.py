@@ -153,6 +153,7 @@ class Settings(BaseModel):
     adopt_role: bool = False
     adopt_user: bool = False
     adopt_log_group: bool = False
+    permissions_boundary: bool = False
     runbook_url: Annotated[str, StringConstraints(pattern=URL)] = ""
     grafana_url: Annotated[str, StringConstraints(pattern=URL)] = ""
     escalation: Annotated[Escalation, BeforeValidator(_from_json)] = Escalation()
@@ -242,6 +243,11 @@ class Settings(BaseModel):
     @property
     def role_arn(self) -> str:
         return self.site.role_arn
+
+    @property
+    def workload_boundary(self) -> str | None:
+        """The ARN of what limits the roles and the user that the program makes."""
+        return self.site.boundary_arn("workload") if self.permissions_boundary else None
 
     @property
     def function_user_name(self) -> str:

@@ -14,7 +14,10 @@ from components.security_events import SecurityEvents, SecurityEventsArgs
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """`minutes`: how long each level has before the next is told. `links`: where else to look, by what is there."""
+    """`minutes`: how long each level has before the next is told. `links`: where else to look, by what is there.
+
+    `boundary`: the ARN of what limits the probe's role.
+    """
 
     site: Site
     functions: Sequence[str]
@@ -23,6 +26,7 @@ class MonitoringArgs:
     links: Mapping[str, str]
     gateway_url: str
     probe_code: pulumi.AssetArchive
+    boundary: str | None = None
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -37,6 +41,7 @@ class Monitoring(pulumi.ComponentResource):
                 code=args.probe_code,
                 gateway_url=args.gateway_url,
                 functions=args.functions,
+                boundary=args.boundary,
             ),
             opts=child,
         )

@@ -14,6 +14,7 @@ APPLICATION = "parker-flight"
 LONGEST = {
     "alarm": 255,
     "alias": 256,
+    "bucket": 63,
     "dashboard": 255,
     "function": 64,
     "log group": 512,
@@ -45,6 +46,8 @@ DATA_CLASSES = (GENERAL, PII, PAYMENT)
 
 # The policies inside the functions' role and user.
 ROLE_POLICY, USER_POLICY = "functions", "assume-role"
+PULUMI_SECRETS = "pulumi-secrets"  # the purpose in the encryption context of a stack's secrets
+BOUNDARIES = "/boundaries/"  # the path of policies that limit; the policy pack holds that nobody attaches one
 
 METRICS_KMS = "ParkerFlight/KMS"
 METRICS_FUNCTIONS = "ParkerFlight/Functions"
@@ -158,6 +161,53 @@ class Site:
     def dashboard_url(self) -> str:
         console = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
         return f"{console}#dashboards/dashboard/{quote(self.dashboard)}"
+
+    # What `bootstrap/` makes, and the stack itself may not change.
+
+    def bucket(self, what: str) -> str:
+        """Names of buckets are everybody's: the account keeps ours apart."""
+        return self._checked("bucket", f"{APPLICATION}-{self.environment}-{what}-{self.account_id}")
+
+    @property
+    def state_bucket(self) -> str:
+        return self.bucket("state")
+
+    @property
+    def report_bucket(self) -> str:
+        return self.bucket("reports")
+
+    @property
+    def bucket_alias(self) -> str:
+        """Of the key that encrypts both buckets."""
+        return self._checked("alias", f"alias/{APPLICATION}-buckets-{self.environment}")
+
+    @property
+    def secrets_alias(self) -> str:
+        """Of the key that the engine encrypts a stack's secrets with."""
+        return self._checked("alias", f"alias/{APPLICATION}-pulumi-{self.environment}")
+
+    @property
+    def secrets_provider(self) -> str:
+        """As the engine takes it; the context is what the key's policy demands."""
+        context = f"context_application={APPLICATION}&context_purpose={PULUMI_SECRETS}"
+        return f"awskms://{self.secrets_alias}?region={self.region}&{context}"
+
+    def ci_role(self, what: str) -> str:
+        """`preview` reads, `deploy` changes."""
+        return self._checked("role", f"{APPLICATION}-{self.environment}-{what}")
+
+    def ci_role_arn(self, what: str) -> str:
+        return f"arn:aws:iam::{self.account_id}:role/{self.ci_role(what)}"
+
+    def policy(self, what: str) -> str:
+        return self._checked("policy", f"{APPLICATION}-{self.environment}-{what}")
+
+    def policy_arn(self, what: str) -> str:
+        return f"arn:aws:iam::{self.account_id}:policy/{self.policy(what)}"
+
+    def boundary_arn(self, what: str) -> str:
+        """`ci` for the jobs' roles, `workload` for what they make."""
+        return f"arn:aws:iam::{self.account_id}:policy{BOUNDARIES}{self.policy(what)}-boundary"
 
     @property
     def key_aliases(self) -> dict[str, str]:

@@ -25,12 +25,16 @@ LOG_DAYS = 30  # it says what was unwell when; the figures are CloudWatch's
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeArgs:
-    """Whom it asks: the gateway, and these functions under each of the purposes. `code` as `probe_package` makes it."""
+    """Whom it asks: the gateway, and these functions under each of the purposes. `code` as `probe_package` makes it.
+
+    `boundary`: the ARN of what limits its role.
+    """
 
     site: Site
     code: pulumi.AssetArchive
     gateway_url: str
     functions: Sequence[str]
+    boundary: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -106,6 +110,7 @@ class Probe(pulumi.ComponentResource):
             name=site.probe_role,
             description="What Parker Flight's probe may do",
             assume_role_policy=trust_policy(site),
+            permissions_boundary=args.boundary,
             tags=site.tags,
             opts=child,
         )

@@ -1,7 +1,7 @@
 """Who may do what: nothing by wildcard, nobody unnamed, no deputy who can be confused, no key that lives for ever."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi_policy import (
@@ -13,9 +13,10 @@ from pulumi_policy import (
 )
 
 from policies.configuration import ACCOUNT, stack_config
-from policies.documents import ROLE, Kind, Statement, belongs, documents, has_wildcard, unnamed
+from policies.documents import BOUNDARIES, ROLE, Kind, Statement, belongs, documents, has_wildcard, unnamed
 
-ALL_KINDS = tuple(Kind)
+GRANTING = tuple(kind for kind in Kind if kind is not Kind.BOUNDARY)
+NEVER = ("kms:DisableKey", "kms:ScheduleKeyDeletion")  # whatever else a boundary lets through
 ATTACHMENTS: Mapping[str, str] = {
     ROLE: "managedPolicyArns",
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": "policyArn",
@@ -90,7 +91,7 @@ LISTED_POLICIES: Mapping[str, str] = {}
 
 
 def no_wildcard_action(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    for document in documents(args, report_violation, *ALL_KINDS):
+    for document in documents(args, report_violation, *GRANTING):
         for statement in document.allowing:
             at = f"{args.name}: `{document.where}`, {statement.label}"
             if statement.not_actions:
@@ -99,23 +100,31 @@ def no_wildcard_action(args: ResourceValidationArgs, report_violation: ReportVio
                 report_violation(f"{at}: the Action {action} is a wildcard; list the actions", None)
 
 
-def no_wildcard_resource(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    for document in documents(args, report_violation, *ALL_KINDS):
-        for statement in document.allowing:
-            at = f"{args.name}: `{document.where}`, {statement.label}"
-            if statement.not_resources:
-                report_violation(f"{at}: NotResource allows everything else; list the resources", None)
-            elif not statement.resources and document.kind is Kind.IDENTITY:
-                report_violation(f"{at}: it names no Resource; list the resources", None)
-            for resource in filter(has_wildcard, statement.resources):
-                if document.kind is Kind.KEY and resource == "*":  # in a key's own policy: this key
-                    continue
-                if not any(exception.holds(statement, resource) for exception in EXCEPTIONS):
-                    report_violation(
-                        f"{at}: the Resource {resource} is a wildcard and no listed exception; name the resource, or "
-                        "add a reasoned entry to EXCEPTIONS in policies/access.py",
-                        None,
-                    )
+def no_wildcard_resource(exceptions: Sequence[WildcardException]) -> Policy:
+    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        for document in documents(args, report_violation, *GRANTING):
+            for statement in document.allowing:
+                at = f"{args.name}: `{document.where}`, {statement.label}"
+                if statement.not_resources:
+                    report_violation(f"{at}: NotResource allows everything else; list the resources", None)
+                elif not statement.resources and document.kind is Kind.IDENTITY:
+                    report_violation(f"{at}: it names no Resource; list the resources", None)
+                for resource in filter(has_wildcard, statement.resources):
+                    if document.kind is Kind.KEY and resource == "*":  # in a key's own policy: this key
+                        continue
+                    if not any(exception.holds(statement, resource) for exception in exceptions):
+                        report_violation(
+                            f"{at}: the Resource {resource} is a wildcard and no listed exception; name the resource, "
+                            "or add a reasoned entry to EXCEPTIONS in policies/access.py",
+                            None,
+                        )
+
+    return ResourceValidationPolicy(
+        name="iam-no-wildcard-resource",
+        description="Policies name the resources that they allow, beyond listed exceptions.",
+        validate=validate,
+        enforcement_level=EnforcementLevel.MANDATORY,
+    )
 
 
 def named_principals(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
@@ -137,6 +146,29 @@ def oidc_subject(args: ResourceValidationArgs, report_violation: ReportViolation
                     demanded = statement.condition(f"{issuer}:{claim}", "StringEquals")
                     if len(demanded) != 1 or has_wildcard(demanded[0]):
                         report_violation(f"{at}: demand one exact {issuer}:{claim} by StringEquals", None)
+
+
+def oidc_boundary(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+    for document in documents(args, report_violation, Kind.TRUST):
+        lets_in = [one for one in document.allowing if one.covers("sts:AssumeRoleWithWebIdentity")]
+        if lets_in and f":policy{BOUNDARIES}" not in str(args.props.get("permissionsBoundary") or ""):
+            report_violation(
+                f"{args.name}: an identity provider's jobs assume it, and `permissionsBoundary` is no policy below "
+                f"{BOUNDARIES}; name one",
+                None,
+            )
+
+
+def boundary(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+    for document in documents(args, report_violation, Kind.BOUNDARY):
+        denying = [one for one in document.statements if not one.allows and not one.conditions]
+        for action in NEVER:
+            if not any(one.resources == ("*",) and one.covers(action) for one in denying):
+                report_violation(
+                    f"{args.name}: `{document.where}` doesn't deny {action} on every resource, without a condition; "
+                    "deny it",
+                    None,
+                )
 
 
 def unbound(statement: Statement, account: str) -> Iterator[str]:
@@ -173,7 +205,9 @@ def listed_managed_policy(args: ResourceValidationArgs, report_violation: Report
     value = args.props.get(where) or ""
     account = stack_config().get(ACCOUNT, "")
     for arn in [value] if isinstance(value, str) else list(value):
-        if not belongs(arn, account) and arn not in LISTED_POLICIES:
+        if f":policy{BOUNDARIES}" in arn:
+            report_violation(f"{args.name}: `{where}` is {arn}, which is there to limit; attach another", None)
+        elif not belongs(arn, account) and arn not in LISTED_POLICIES:
             report_violation(
                 f"{args.name}: `{where}` is {arn or 'missing'}: what that allows is not ours to see; write the "
                 "statements into a policy of the stack",
@@ -198,12 +232,7 @@ POLICIES: list[Policy] = [
         validate=no_wildcard_action,
         enforcement_level=EnforcementLevel.MANDATORY,
     ),
-    ResourceValidationPolicy(
-        name="iam-no-wildcard-resource",
-        description="Policies name the resources that they allow, beyond listed exceptions.",
-        validate=no_wildcard_resource,
-        enforcement_level=EnforcementLevel.MANDATORY,
-    ),
+    no_wildcard_resource(EXCEPTIONS),
     ResourceValidationPolicy(
         name="iam-named-principals",
         description="Roles and resources name who may use them, without wildcards and without NotPrincipal.",
@@ -214,6 +243,18 @@ POLICIES: list[Policy] = [
         name="iam-oidc-subject",
         description="A role for an identity provider takes one audience and one exact subject.",
         validate=oidc_subject,
+        enforcement_level=EnforcementLevel.MANDATORY,
+    ),
+    ResourceValidationPolicy(
+        name="iam-oidc-boundary",
+        description="A role for an identity provider has a permissions boundary.",
+        validate=oidc_boundary,
+        enforcement_level=EnforcementLevel.MANDATORY,
+    ),
+    ResourceValidationPolicy(
+        name="iam-boundary",
+        description="A permissions boundary never lets a key be disabled or deleted.",
+        validate=boundary,
         enforcement_level=EnforcementLevel.MANDATORY,
     ),
     ResourceValidationPolicy(

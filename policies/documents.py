@@ -18,11 +18,13 @@ KEYS = frozenset(
 )
 KEY_POLICY = "aws:kms/keyPolicy:KeyPolicy"
 ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/policy:Policy"
+BOUNDARIES = "/boundaries/"  # the path of policies that limit and grant nothing; a rule holds that nobody attaches one
 PERMISSION = "aws:lambda/permission:Permission"  # a statement of a function's own policy, spelled as properties
 IDENTITY = frozenset(
     {
         "aws:iam/groupPolicy:GroupPolicy",
-        "aws:iam/policy:Policy",
+        POLICY,
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/userPolicy:UserPolicy",
     }
@@ -42,6 +44,7 @@ class Kind(StrEnum):
     TRUST = "trust"
     IDENTITY = "identity"
     RESOURCE = "resource"
+    BOUNDARY = "boundary"
 
 
 class DocumentError(Exception):
@@ -127,11 +130,14 @@ def documents(args: ResourceValidationArgs, report: ReportViolation, *kinds: Kin
     return found
 
 
-def _kind(type_: str, name: str) -> Kind:
+def _kind(args: ResourceValidationArgs, name: str) -> Kind:
+    type_ = args.resource_type
     if type_ in KEYS or type_ == KEY_POLICY:
         return Kind.KEY
     if name == "assumeRolePolicy":
         return Kind.TRUST
+    if type_ == POLICY and args.props.get("path") == BOUNDARIES:
+        return Kind.BOUNDARY
     return Kind.IDENTITY if type_ in IDENTITY else Kind.RESOURCE
 
 
@@ -140,8 +146,8 @@ def _places(args: ResourceValidationArgs, kinds: Collection[Kind]) -> list[tuple
     type_ = args.resource_type
     if not type_.startswith("aws:"):
         return []
-    found = [(name, kind) for name in PROPERTIES if (kind := _kind(type_, name)) in kinds and args.props.get(name)]
-    own = _kind(type_, "policy")
+    found = [(name, kind) for name in PROPERTIES if (kind := _kind(args, name)) in kinds and args.props.get(name)]
+    own = _kind(args, "policy")
     if not found and own in kinds and type_ in KEYS | IDENTITY | {KEY_POLICY}:
         found = [("policy", own)]
     if type_ == ROLE and Kind.IDENTITY in kinds:

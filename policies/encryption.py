@@ -1,5 +1,6 @@
 """Keys: they rotate, can't get lost, and are used by those who should, for what they should."""
 
+import re
 from collections.abc import Iterator
 
 from pulumi_policy import (
@@ -19,6 +20,9 @@ GRANT = "aws:kms/grant:Grant"
 LONGEST_ROTATION_DAYS = 365
 DELETION_WINDOW_DAYS = 30  # the longest that KMS knows: time to notice
 CONTEXT = ("kms:EncryptionContext:application", "kms:EncryptionContext:purpose")
+# S3 sets a context of its own: the bucket, where one key of the bucket covers its objects.
+BUCKET_CONTEXT = "kms:EncryptionContext:aws:s3:arn"
+S3 = re.compile(r"s3\.[a-z0-9-]+\.amazonaws\.com")
 
 USES = (
     "kms:Decrypt",
@@ -160,11 +164,20 @@ def separation(args: ResourceValidationArgs, report_violation: ReportViolation) 
             report_violation(f"{args.name}: `{document.where}`: {both} may both administer and use; allow one", None)
 
 
+def is_of_one_bucket(statement: Statement) -> bool:
+    """Whether it lets S3 alone use the key, for one bucket."""
+    bucket, services = (
+        statement.condition(BUCKET_CONTEXT, "StringEquals"),
+        statement.condition("kms:ViaService", "StringEquals"),
+    )
+    return len(bucket) == 1 and not has_wildcard(bucket[0]) and bool(services) and all(map(S3.fullmatch, services))
+
+
 def encryption_context(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
     for document in documents(args, report_violation, Kind.KEY, Kind.IDENTITY):
         for statement in document.allowing:
             uses = [action for action in USES if statement.covers(action)]
-            for key in CONTEXT if uses else ():
+            for key in CONTEXT if uses and not is_of_one_bucket(statement) else ():
                 demanded = statement.condition(key, "StringEquals")
                 if len(demanded) != 1 or has_wildcard(demanded[0]):
                     report_violation(

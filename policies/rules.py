@@ -6,12 +6,13 @@ from pathlib import Path
 import yaml
 from pulumi_policy import Policy
 
-from policies import access, encryption, functions, monitoring, stack
+from policies import access, encryption, functions, monitoring, stack, storage
 from policies.analyzer import APPROVAL_POLICY
 
 CONCERNS: Mapping[str, Sequence[Policy]] = {
     "encryption": encryption.POLICIES,
     "access": access.POLICIES,
+    "storage": storage.POLICIES,
     "monitoring": monitoring.POLICIES,
     "functions": functions.POLICIES,
     "stack": stack.POLICIES,

@@ -7,7 +7,7 @@ import pulumi_aws.iam as iam
 import pytest
 
 from policies.access import ATTACHMENTS, EXCEPTIONS, LONG_LIVED
-from policies.documents import PERMISSION
+from policies.documents import BOUNDARIES, PERMISSION, POLICY
 from tests.policies.table import (
     ACCOUNT,
     COMPLIANT,
@@ -54,6 +54,8 @@ PUBLISH = {
     "Resource": f"arn:aws:sns:us-east-1:{ACCOUNT}:topic",
     "Principal": {"Service": "cloudwatch.amazonaws.com"},
 }
+BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/boundaries/parker-flight-sandbox-deploy-boundary"
+NEVER = {"Effect": "Deny", "Action": ["kms:DisableKey", "kms:ScheduleKeyDeletion"], "Resource": "*"}
 BY_RULE = {**PUBLISH, "Principal": {"Service": "events.amazonaws.com"}}
 
 
@@ -69,6 +71,15 @@ def trust(verdict: str, statement: dict[str, Any], said: str = "", **config: str
 
 def topic(verdict: str, statement: dict[str, Any], said: str = "") -> Row:
     return Row(verdict=verdict, type=TOPIC_POLICY, props={"policy": document(statement)}, said=said)
+
+
+def bounded(verdict: str, arn: str | None, said: str = "") -> Row:
+    props = {"assumeRolePolicy": document({**WEB_IDENTITY, "Condition": {"StringEquals": EXACT}})}
+    return Row(verdict=verdict, type=ROLE, props=props | ({"permissionsBoundary": arn} if arn else {}), said=said)
+
+
+def boundary(verdict: str, *statements: dict[str, Any], said: str = "") -> Row:
+    return Row(verdict=verdict, type=POLICY, props={"path": BOUNDARIES, "policy": document(*statements)}, said=said)
 
 
 NO_DOCUMENT = Row(verdict=NOT_APPLICABLE, type="aws:sns/topic:Topic", props={})
@@ -129,6 +140,7 @@ TABLE: Table = {
     ],
     "iam-no-wildcard-resource": [
         identity(COMPLIANT, READ),
+        boundary(NOT_APPLICABLE, {**READ, "Action": "*", "Resource": "*"}),
         identity(COMPLIANT, {**METRICS, "Condition": {"StringEquals": {"cloudwatch:namespace": "ParkerFlight/KMS"}}}),
         identity(COMPLIANT, {**READ, "Action": ["kms:Decrypt"], "Resource": KEYS, "Condition": BY_ALIAS}),
         identity(COMPLIANT, {**READ, "Action": "logs:PutLogEvents", "Resource": LOG}),
@@ -237,6 +249,32 @@ TABLE: Table = {
         NO_DOCUMENT,
         UNKNOWN_TRUST,
     ],
+    "iam-oidc-boundary": [
+        bounded(COMPLIANT, BOUNDARY_ARN),
+        trust(COMPLIANT, ASSUME),
+        bounded(VIOLATING, BOUNDARY_ARN.replace("boundaries/", ""), said="is no policy below /boundaries/"),
+        bounded(MISSING, None, said="`permissionsBoundary` is no policy below /boundaries/"),
+        bounded(NOT_KNOWN, UNKNOWN, said="permissionsBoundary"),
+        NO_DOCUMENT,
+    ],
+    "iam-boundary": [
+        boundary(COMPLIANT, {**READ, "Action": "*", "Resource": "*"}, NEVER),
+        boundary(VIOLATING, READ, {**NEVER, "Action": "kms:DisableKey"}, said="doesn't deny kms:ScheduleKeyDeletion"),
+        boundary(VIOLATING, READ, {**NEVER, "Action": "kms:S*"}, said="doesn't deny kms:DisableKey"),
+        *(
+            boundary(
+                VIOLATING, READ, {"Effect": "Deny", "Action": "kms:S*", "Resource": "*"}, changed, said="DisableKey"
+            )
+            for changed in (
+                {**NEVER, "Effect": "Allow"},
+                {**NEVER, "Resource": KEYS},
+                {**NEVER, "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}},
+            )
+        ),
+        Row(verdict=MISSING, type=POLICY, props={"path": BOUNDARIES}, said="`policy` can't be read for certain"),
+        Row(verdict=NOT_APPLICABLE, type=POLICY, props={"path": "/", "policy": document(READ)}),
+        Row(verdict=NOT_KNOWN, type=POLICY, props={"path": UNKNOWN, "policy": document(READ)}, said="path"),
+    ],
     "iam-confused-deputy": [
         trust(COMPLIANT, ASSUME),
         trust(COMPLIANT, {**ASSUME, "Principal": {"AWS": ACCOUNT}}),
@@ -320,6 +358,12 @@ TABLE: Table = {
             type=ROLE,
             props={"managedPolicyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]},
             said="`managedPolicyArns` is arn:aws:iam::aws:policy/ReadOnlyAccess",
+        ),
+        Row(
+            verdict=VIOLATING,
+            type=ATTACHMENT,
+            props={"policyArn": BOUNDARY_ARN},
+            said="which is there to limit; attach another",
         ),
         Row(verdict=MISSING, type=ATTACHMENT, props={}, said="`policyArn` is missing"),
         Row(verdict=NOT_APPLICABLE, type=ROLE, props={}),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from policies.documents import KEY_POLICY
-from policies.encryption import ALIAS, GRANT, KEY
+from policies.encryption import ALIAS, BUCKET_CONTEXT, GRANT, KEY
 from tests.policies.table import (
     ACCOUNT,
     COMPLIANT,
@@ -29,6 +29,8 @@ TOPIC = "aws:sns/topic:Topic"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/functions"
 EXACT = {"kms:EncryptionContext:application": "parker-flight", "kms:EncryptionContext:purpose": "payment-method-data"}
+EXACT_APPLICATION = {"kms:EncryptionContext:application": "parker-flight"}
+OF_A_BUCKET = {BUCKET_CONTEXT: "arn:aws:s3:::state", "kms:ViaService": "s3.us-east-1.amazonaws.com"}
 ADMINISTRATION = {"Effect": "Allow", "Principal": ROOT, "Action": ["kms:PutKeyPolicy"], "Resource": "*"}
 USE = {
     "Effect": "Allow",
@@ -190,6 +192,27 @@ TABLE: Table = {
     "kms-encryption-context": [
         key(COMPLIANT, ADMINISTRATION, USE),
         identity(COMPLIANT, USE),
+        identity(COMPLIANT, {**USE, "Condition": {"StringEquals": OF_A_BUCKET}}),
+        identity(
+            VIOLATING,
+            {**USE, "Condition": {"StringEquals": EXACT_APPLICATION | {BUCKET_CONTEXT: "arn:aws:s3:::state"}}},
+            said="without one exact kms:EncryptionContext:purpose",
+        ),
+        identity(
+            VIOLATING,
+            {**USE, "Condition": {"StringEquals": EXACT_APPLICATION | OF_A_BUCKET | {BUCKET_CONTEXT: "arn:*"}}},
+            said="without one exact kms:EncryptionContext:purpose",
+        ),
+        identity(
+            VIOLATING,
+            {
+                **USE,
+                "Condition": {
+                    "StringEquals": EXACT_APPLICATION | OF_A_BUCKET | {"kms:ViaService": "ssm.us-east-1.amazonaws.com"}
+                },
+            },
+            said="without one exact kms:EncryptionContext:purpose",
+        ),
         key(
             VIOLATING,
             {**USE, "Condition": {"StringEquals": {"kms:EncryptionContext:application": "parker-flight"}}},

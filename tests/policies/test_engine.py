@@ -62,9 +62,17 @@ pulumi.ComponentResource(  # iam-listed-managed-policy
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "attachment",
     {{"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}},
 )
-# iam-oidc-subject
+# iam-oidc-subject, iam-oidc-boundary
 federated = document(Principal={{"Federated": "x"}}, Action="sts:AssumeRoleWithWebIdentity")
 aws.iam.Role("oidc", assume_role_policy=federated)
+# iam-boundary
+aws.iam.Policy("boundary", path="/boundaries/", policy=document(Action="s3:GetObject", Resource="arn:aws:s3:::x"))
+# s3-*
+aws.s3.Bucket("bucket", bucket="unprotected")
+aws.s3.BucketVersioning("other", bucket="x", versioning_configuration={{"status": "Suspended"}})
+aws.s3.BucketServerSideEncryptionConfiguration("other", bucket="x", rules=[])
+aws.s3.BucketPublicAccessBlock("other", bucket="x")
+aws.s3.BucketPolicy("other", bucket="x", policy=document(Principal="*", Action="*", Resource="*"))
 # iam-confused-deputy
 aws.iam.Role("deputy", assume_role_policy=document(Principal={{"AWS": "210987654321"}}, Action="sts:AssumeRole"))
 pulumi.ComponentResource("aws:iam/accessKey:AccessKey", "credential", {{}})  # iam-no-long-lived-credential

@@ -11,7 +11,7 @@ from policies import table as page
 from policies.analyzer import APPROVAL
 from policies.rules import CONCERNS, all_policies
 from tests.components.recording import ROOT
-from tests.policies import test_access, test_encryption, test_functions, test_monitoring, test_stack
+from tests.policies import test_access, test_encryption, test_functions, test_monitoring, test_stack, test_storage
 from tests.policies.table import COMPLIANT, MISSING, NOT_APPLICABLE, NOT_KNOWN, VIOLATING, Table, verdicts
 
 pytestmark = pytest.mark.rows("K5")
@@ -29,9 +29,16 @@ RULES = [
     "iam-no-wildcard-resource",
     "iam-named-principals",
     "iam-oidc-subject",
+    "iam-oidc-boundary",
+    "iam-boundary",
     "iam-confused-deputy",
     "iam-listed-managed-policy",
     "iam-no-long-lived-credential",
+    "s3-complete",
+    "s3-versioned",
+    "s3-encrypted",
+    "s3-not-public",
+    "s3-tls-only",
     "alarm-has-action",
     "alarm-missing-data",
     "alarm-metric-published",
@@ -49,6 +56,7 @@ RULES = [
 TABLES: Table = {
     **test_encryption.TABLE,
     **test_access.TABLE,
+    **test_storage.TABLE,
     **test_monitoring.TABLE,
     **test_functions.TABLE,
     **test_stack.TABLE,
@@ -60,6 +68,7 @@ WITHOUT = {
     "iam-no-long-lived-credential": {COMPLIANT, MISSING, NOT_KNOWN},
     "alarm-has-action": {NOT_APPLICABLE},
     "alarm-metric-published": {NOT_APPLICABLE},
+    "s3-complete": {NOT_APPLICABLE},
     "command-no-secret": {MISSING},
     "config-no-test-key": {MISSING, NOT_KNOWN},
     "stack-contacts": {NOT_KNOWN},

@@ -219,3 +219,11 @@ def test_wrong_settings_end_the_program_with_one_message() -> None:
 
 def test_the_program_can_be_read_at_one_sight() -> None:
     assert len(Path(ROOT / "__main__.py").read_text().splitlines()) < 90
+
+
+@pytest.mark.rows("K3")
+def test_what_production_makes_carries_the_boundary_that_its_deploying_role_demands() -> None:
+    boundary = "arn:aws:iam::210987654321:policy/boundaries/parker-flight-production-workload-boundary"
+    for stack, expected in (("production", boundary), ("sandbox", None)):
+        made = [*run(stack).all("aws:iam/role:Role"), *run(stack).all("aws:iam/user:User")]
+        assert {one.inputs.get("permissionsBoundary") for one in made} == {expected}
