@@ -26,8 +26,9 @@ try:
 except (SettingsError, SourceError) as error:
     raise pulumi.RunError(str(error)) from None
 
-site, existing, boundary = settings.site, settings.existing_key_ids.model_dump(), settings.workload_boundary
+site, existing = settings.site, settings.existing_key_ids.model_dump()
 supabase_url = os.environ.get("SUPABASE_URL") or settings.supabase_url
+
 keys = {
     one.name: EncryptionKey(
         one.name,
@@ -44,11 +45,7 @@ log = OperationsLog(
 access = FunctionAccess(
     "functions",
     FunctionAccessArgs(
-        site=site,
-        external_id=settings.external_id,
-        adopt_role=settings.adopt_role,
-        adopt_user=settings.adopt_user,
-        boundary=boundary,
+        site=site, external_id=settings.external_id, adopt_role=settings.adopt_role, adopt_user=settings.adopt_user
     ),
 )
 notifications = Notifications(
@@ -74,7 +71,6 @@ Monitoring(
         links=settings.links,
         gateway_url=supabase_url,
         probe_code=probe_package(root),
-        boundary=boundary,
     ),
 )
 

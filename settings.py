@@ -234,7 +234,12 @@ class Settings(BaseModel):
 
     @property
     def site(self) -> Site:
-        return Site(environment=self.environment, account_id=self.aws_account_id, region=self.aws_region)
+        return Site(
+            environment=self.environment,
+            account_id=self.aws_account_id,
+            region=self.aws_region,
+            limited=self.permissions_boundary,
+        )
 
     def watch_seconds(self, *, hotfix: bool) -> int:
         """How long a deployment is watched; a hotfix, which fewer eyes have seen, twice as long."""
@@ -243,11 +248,6 @@ class Settings(BaseModel):
     @property
     def role_arn(self) -> str:
         return self.site.role_arn
-
-    @property
-    def workload_boundary(self) -> str | None:
-        """The ARN of what limits the roles and the user that the program makes."""
-        return self.site.boundary_arn("workload") if self.permissions_boundary else None
 
     @property
     def function_user_name(self) -> str:

@@ -19,13 +19,12 @@ SESSION_SECONDS = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionAccessArgs:
-    """Whose functions these are; `adopt_role` and `adopt_user` import what is there already. `boundary`: an ARN."""
+    """Whose functions these are; `adopt_role` and `adopt_user` import what is there already."""
 
     site: Site
     external_id: str
     adopt_role: bool = False
     adopt_user: bool = False
-    boundary: str | None = None
 
 
 def trust_policy(site: Site, external_id: str) -> str:
@@ -106,7 +105,7 @@ class FunctionAccess(pulumi.ComponentResource):
             description="What Parker Flight's edge functions may do",
             assume_role_policy=trust_policy(site, args.external_id),
             max_session_duration=SESSION_SECONDS,
-            permissions_boundary=args.boundary,
+            permissions_boundary=site.workload_boundary,
             tags=site.tags,
             opts=adopted(self, site.role) if args.adopt_role else child,
         )
@@ -114,7 +113,7 @@ class FunctionAccess(pulumi.ComponentResource):
         user = aws.iam.User(
             f"{name}-user",
             name=site.function_user,
-            permissions_boundary=args.boundary,
+            permissions_boundary=site.workload_boundary,
             tags=site.tags,
             opts=adopted(self, site.function_user) if args.adopt_user else child,
         )

@@ -98,7 +98,7 @@ class KeptKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             rotation_period_in_days=ROTATION_DAYS,
             deletion_window_in_days=DELETION_WINDOW_DAYS,
-            tags=args.site.tags,
+            tags={**args.site.tags, "Serves": name},  # what finds it again, where the state was lost
             opts=kept,
         )
         alias = aws.kms.Alias(name, name=args.alias, target_key_id=key.key_id, opts=kept)

@@ -14,10 +14,7 @@ from components.security_events import SecurityEvents, SecurityEventsArgs
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """`minutes`: how long each level has before the next is told. `links`: where else to look, by what is there.
-
-    `boundary`: the ARN of what limits the probe's role.
-    """
+    """`minutes`: how long each level has before the next is told. `links`: where else to look, by what is there."""
 
     site: Site
     functions: Sequence[str]
@@ -26,7 +23,6 @@ class MonitoringArgs:
     links: Mapping[str, str]
     gateway_url: str
     probe_code: pulumi.AssetArchive
-    boundary: str | None = None
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -41,7 +37,6 @@ class Monitoring(pulumi.ComponentResource):
                 code=args.probe_code,
                 gateway_url=args.gateway_url,
                 functions=args.functions,
-                boundary=args.boundary,
             ),
             opts=child,
         )

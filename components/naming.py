@@ -75,11 +75,12 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where a stack stands, and what its resources are called there."""
+    """Where a stack stands, and what its resources are called there. `limited`: its roles carry a boundary."""
 
     environment: str
     account_id: str
     region: str
+    limited: bool = False
 
     def _checked(self, kind: str, name: str) -> str:
         if len(name) > LONGEST[kind]:
@@ -208,6 +209,11 @@ class Site:
     def boundary_arn(self, what: str) -> str:
         """`ci` for the jobs' roles, `workload` for what they make."""
         return f"arn:aws:iam::{self.account_id}:policy{BOUNDARIES}{self.policy(what)}-boundary"
+
+    @property
+    def workload_boundary(self) -> str | None:
+        """Of the roles and the user that the program makes."""
+        return self.boundary_arn("workload") if self.limited else None
 
     @property
     def key_aliases(self) -> dict[str, str]:

@@ -25,16 +25,12 @@ LOG_DAYS = 30  # it says what was unwell when; the figures are CloudWatch's
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeArgs:
-    """Whom it asks: the gateway, and these functions under each of the purposes. `code` as `probe_package` makes it.
-
-    `boundary`: the ARN of what limits its role.
-    """
+    """Whom it asks: the gateway, and these functions under each of the purposes. `code` as `probe_package` makes it."""
 
     site: Site
     code: pulumi.AssetArchive
     gateway_url: str
     functions: Sequence[str]
-    boundary: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -110,7 +106,7 @@ class Probe(pulumi.ComponentResource):
             name=site.probe_role,
             description="What Parker Flight's probe may do",
             assume_role_policy=trust_policy(site),
-            permissions_boundary=args.boundary,
+            permissions_boundary=site.workload_boundary,
             tags=site.tags,
             opts=child,
         )

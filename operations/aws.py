@@ -96,6 +96,10 @@ class Aws:
         return self._client("logs")
 
     @property
+    def s3(self) -> Any:
+        return self._client("s3")
+
+    @property
     def sns(self) -> "SNSClient":
         return self._client("sns")
 

@@ -835,6 +835,52 @@ def signers_list(stack: StackOption = None) -> None:
         show_signers(listed(_load(stack, ())))
 
 
+@app.command(
+    short_help="Make what a stack stands on, in an AWS account that has none of it.",
+    epilog="Exit codes: 0 done, or nothing is missing; with --check 1 something could not be asked, 2 something is "
+    "missing or was loosened; 3 refused, 4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted.",
+)
+def bootstrap(
+    stack: StackOption = None,
+    repository: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="The GitHub repository whose jobs deploy; asked for once.")
+    ] = "",
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what is missing or loosened.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm the first signers without asking.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines, with --check.")] = False,
+) -> None:
+    """Make what a stack stands on and may not change: the buckets of its state and its reports, their key and that of
+    the stack's secrets, GitHub's identity provider, the roles of the jobs that preview and deploy, and their limits.
+
+    Run it as somebody who administers the account. Its own state begins on this machine and moves into the bucket that
+    it made. Run again, it goes on where it broke off, puts back what was changed by hand, and else changes nothing.
+    Then it has you confirm the first signers, and prints what is left to do as commands; no secret is among them.
+
+    Examples: pf bootstrap --stack production --repository example/infrastructure; pf bootstrap --check --json
+    """
+    with _verb():
+        from operations.bootstrap import NEEDS, Ground, confirm_signers
+        from operations.bootstrap import bootstrap as make
+        from operations.preflight import account
+
+        if as_json and not check:
+            raise OperationError("--json goes with --check", code=ExitCode.USAGE)
+        loaded = _load(stack, NEEDS)
+        account(loaded)
+        ground = Ground.of(loaded, repository)
+        if check:
+            from operations.bootstrap_check import check as look
+            from operations.output import show_health
+
+            report = look(ground)
+            _print(report, show_health, as_json=as_json)
+            _end(report.status.code)
+        from operations.bootstrap_text import show_steps
+
+        make(ground)
+        show_steps(ground, signers_confirmed=confirm_signers(ground, yes=yes))
+
+
 @app.command(short_help="Print the stack's environment, for a shell to load.")
 def env(stack: StackOption = None) -> None:
     """Print the stack's environment as `export` lines, secrets included: for a shell in which plain `pulumi` works.

@@ -90,6 +90,8 @@ class Environment(BaseModel):
     pf_approvals: str = Field(default="", description="the folder of signers and approvals")
     pf_reports: str = Field(default="", description="where reports are kept")
     pf_emergency: str = Field(default="", description="whether an open incident takes the place of approvals")
+    github_token: SecretStr = Field(default=SecretStr(""), description="a token for the repository on GitHub")
+    github_api_url: URL | None = Field(default=None, description="the address of GitHub's API")
     github_actor: str = Field(default="", description="who started the CI job")
     pulumi_option_policy_pack: str = Field(default="", description="the policy pack")
     pf_python: str = Field(default="", description="the Python that deploys the functions")

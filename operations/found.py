@@ -1,7 +1,8 @@
 """Finding in AWS what was made and never noted, by its name and the tags of this stack; nobody else's is taken for it.
 
-Looked for is what AWS names by an id of its own (keys), or refuses to make twice (aliases, roles, users, log groups;
-topics, if their settings differ). The rest is written by name: making it again changes nothing.
+Looked for is what AWS names by an id of its own (keys), or refuses to make twice (aliases, roles, users, policies,
+identity providers, buckets, log groups; topics, if their settings differ). The rest is written by name: making it again
+changes nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,7 +13,12 @@ from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
 from operations.state import Recorded
 
-GONE = frozenset({"NotFoundException", "NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException"})
+GONE = frozenset(
+    {
+        *("NoSuchBucket", "NoSuchEntity", "NoSuchTagSet"),
+        *("NotFoundException", "ResourceNotFound", "ResourceNotFoundException"),
+    }
+)
 KEY = "aws:kms/key:Key"
 ALIAS = "aws:kms/alias:Alias"
 
@@ -115,6 +121,22 @@ def _user(_stack: Stack, aws: Aws, inputs: Mapping[str, Any], _known: Collection
     return user["UserName"] if _carries(inputs, user.get("Tags", ())) else None
 
 
+def _policy(stack: Stack, aws: Aws, inputs: Mapping[str, Any], _known: Collection[str]) -> str | None:
+    arn = f"arn:aws:iam::{stack.settings.aws_account_id}:policy{inputs.get('path', '/')}{inputs['name']}"
+    return arn if _carries(inputs, aws.iam.get_policy(PolicyArn=arn)["Policy"].get("Tags", ())) else None
+
+
+def _identity_provider(stack: Stack, aws: Aws, inputs: Mapping[str, Any], _known: Collection[str]) -> str | None:
+    arn = f"arn:aws:iam::{stack.settings.aws_account_id}:oidc-provider/{inputs['url'].removeprefix('https://')}"
+    provider = aws.iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    return arn if _carries(inputs, provider.get("Tags", ())) else None
+
+
+def _bucket(_stack: Stack, aws: Aws, inputs: Mapping[str, Any], _known: Collection[str]) -> str | None:
+    name = inputs["bucket"]
+    return name if _carries(inputs, aws.s3.get_bucket_tagging(Bucket=name)["TagSet"]) else None
+
+
 def _topic(stack: Stack, aws: Aws, inputs: Mapping[str, Any], _known: Collection[str]) -> str | None:
     arn = stack.settings.site.arn("sns", inputs["name"])
     return arn if _carries(inputs, aws.sns.list_tags_for_resource(ResourceArn=arn).get("Tags", ())) else None
@@ -138,6 +160,9 @@ FINDERS: Mapping[str, Finder] = {
     ALIAS: _alias,
     "aws:iam/role:Role": _role,
     "aws:iam/user:User": _user,
+    "aws:iam/policy:Policy": _policy,
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _identity_provider,
+    "aws:s3/bucket:Bucket": _bucket,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:sns/topic:Topic": _topic,
 }

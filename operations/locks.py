@@ -16,7 +16,6 @@ from operations.errors import OperationError
 from operations.processes import is_program
 from operations.stack import Stack
 
-PROJECT = "parker-flight"  # as Pulumi.yaml names it
 ENGINE = "pulumi"
 _HOLDER = re.compile(r"created by (?P<user>.+)@(?P<host>[^\s@]+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
@@ -76,7 +75,7 @@ def locks(stack: Stack) -> list[Lock]:
     """
     backend = stack.environment.pulumi_backend_url
     try:
-        store = in_backend(backend, f".pulumi/locks/organization/{PROJECT}/{stack.name}", stack.variables)
+        store = in_backend(backend, f".pulumi/locks/organization/{stack.project}/{stack.name}", stack.variables)
         contents = {name: store.get(name) for name in store.names() if name.endswith(".json")}
     except StoreError as error:
         raise OperationError(str(error)) from error

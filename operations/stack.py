@@ -13,6 +13,7 @@ from operations.environment import ROOT, Environment, load, refuse_another
 from operations.errors import OperationError
 from settings import Settings, SettingsError
 
+PROJECT = "parker-flight"  # as Pulumi.yaml names it
 SUPABASE_API_URL = "https://api.supabase.com"
 
 
@@ -34,6 +35,7 @@ class Stack:
     settings: Settings
     environment: Environment
     variables: Mapping[str, str] = field(repr=False)
+    project: str = PROJECT
 
     @classmethod
     def load(cls, name: str, *, needs: Iterable[str], root: Path = ROOT, state: Path | None = None) -> Self:

@@ -3,9 +3,9 @@
 NOT_SIMULATED = (
     "of an alarm's actions only those on topics are run",
     "nothing that is published to a topic is sent to anybody: ./pf sandbox inbox shows it",
-    "IAM and key policies are stored and not enforced; only what lets EventBridge into a function or a topic is",
+    "IAM, key and bucket policies are stored, not enforced; only what lets EventBridge into a function or a topic is",
     "a disabled key still encrypts",
-    "buckets serve without TLS, and whoever asks; of an identity provider the audiences can't be changed",
+    "of an identity provider the audiences can't be changed",
     "functions run on this project's Python, each time in a new process, and one run of a function at a time",
     "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",
     "of API calls, rules hear those that change KMS, CloudWatch, IAM, SNS, EventBridge or Logs, and hear them at once",

@@ -53,6 +53,12 @@ class Services:
 
                 serve_rules(EventsBackend, self.event_bridge)
                 follow_calls(BaseResponse, self.event_bridge)
+            case "s3" | "s3bucket_path":
+                from moto.s3.models import FakeBucket
+
+                from sandbox.aws.buckets import enforce_no_policy
+
+                enforce_no_policy(FakeBucket)
             case _:
                 pass
         return create_backend_app(service)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.rows("K1", "K7")
 Client = Callable[[str], Any]
 SITE = {"Application": "parker-flight", "Environment": "sandbox", "ManagedBy": "pulumi"}
 TAGS = {**SITE, "DataClass": "pii"}
+POLICY = '{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Deny","Action":"s3:GetObject","Resource":"*"}]}'
 ALIAS = "alias/parker-flight-pii-sandbox"
 
 
@@ -128,6 +129,30 @@ def test_every_type_that_aws_refuses_or_doubles_has_a_finder() -> None:
         "aws:kms/alias:Alias",
         "aws:iam/role:Role",
         "aws:iam/user:User",
+        "aws:iam/policy:Policy",
+        "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+        "aws:s3/bucket:Bucket",
         "aws:cloudwatch/logGroup:LogGroup",
         "aws:sns/topic:Topic",
     }
+
+
+def test_what_the_stack_stands_on_is_found_by_its_name_and_tags(stack: Stack, client: Client) -> None:
+    iam, s3 = client("iam"), client("s3")
+    listed = [{"Key": tag, "Value": value} for tag, value in SITE.items()]
+    for ours, tags in ((False, []), (True, listed)):
+        name, url = f"of-ours-{ours}".lower(), f"https://{ours}.example.com".lower()
+        policy = iam.create_policy(PolicyName=name, Path="/some/", PolicyDocument=POLICY, Tags=tags)["Policy"]["Arn"]
+        provider = iam.create_open_id_connect_provider(Url=url, ClientIDList=["a"], Tags=tags)
+        s3.create_bucket(Bucket=name)
+        if ours:
+            s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+        expected = {
+            policy: found(stack, "aws:iam/policy:Policy", name=name, path="/some/", tags=SITE),
+            provider["OpenIDConnectProviderArn"]: found(
+                stack, "aws:iam/openIdConnectProvider:OpenIdConnectProvider", url=url, tags=SITE
+            ),
+            name: found(stack, "aws:s3/bucket:Bucket", bucket=name, tags=SITE),
+        }
+        assert expected == {identity: identity if ours else None for identity in expected}
+    assert found(stack, "aws:s3/bucket:Bucket", bucket="nowhere", tags=SITE) is None

@@ -1,0 +1,37 @@
+"""What is to be done after `pf bootstrap`, as commands: none holds a secret."""
+
+from collections.abc import Iterator
+
+from operations.bootstrap import Ground
+from operations.bootstrap_check import ci_needs
+from operations.repository_rules import calls
+
+BRANCH = "main"
+
+
+def next_steps(ground: Ground, *, signers_confirmed: bool) -> Iterator[tuple[str, str]]:
+    """(why, commands for a shell)."""
+    stack, site, repository = ground.stack, ground.site, ground.foundation.repository
+    yield "keep what says how this was made", f"git add {ground.file.relative_to(stack.root)}"
+    yield (
+        f"have the state of {stack.name} in the bucket, and what would be secret in it encrypted by the key",
+        f"export PULUMI_BACKEND_URL='{ground.url}'\n"
+        f'eval "$(./pf env --stack {stack.name})"\n'
+        f"pulumi stack init {stack.name} --secrets-provider '{site.secrets_provider}'",
+    )
+    if not signers_confirmed:
+        yield "confirm who may approve", f"./pf signers confirm --stack {stack.name}"
+    yield (
+        f"tell the jobs of {repository} where things are (gh asks for the value of a secret)",
+        "\n".join(one.command(repository) for one in ci_needs(ground)),
+    )
+    branch = stack.settings.protected_branch.rpartition("/")[2] or BRANCH
+    for call in calls(branch):
+        yield call.why, call.command(repository)
+    yield "see that nothing is missing", f"{ground.command} --check"
+
+
+def show_steps(ground: Ground, *, signers_confirmed: bool) -> None:
+    """On standard output, so that it can be kept and run."""
+    for number, (why, commands) in enumerate(next_steps(ground, signers_confirmed=signers_confirmed), 1):
+        print(f"# {number}. {why}\n{commands}\n")

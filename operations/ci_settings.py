@@ -1,0 +1,102 @@
+"""The settings and secrets that the CI jobs need: which, where each comes from, the command that sets it.
+
+Values of secrets are never known here: `gh secret set` asks for them, or takes them from a pipe.
+"""
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from operations.errors import ExitCode, OperationError
+from operations.repository_rules import ENVIRONMENT
+from operations.supabase import http_client
+
+API_URL = "https://api.github.com"
+SECONDS = 10
+LISTED = 100
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """`value`: where `pf bootstrap` knows it. `secret`: GitHub shows it to nobody. `environment`: else every job's."""
+
+    name: str
+    source: str
+    value: str = ""
+    secret: bool = False
+    environment: str = ""
+
+    @property
+    def place(self) -> str:
+        """The path below the repository at which GitHub lists it."""
+        kind = "secrets" if self.secret else "variables"
+        return f"environments/{self.environment}/{kind}" if self.environment else f"actions/{kind}"
+
+    def command(self, repository: str) -> str:
+        kind = "secret" if self.secret else "variable"
+        words = ["gh", kind, "set", self.name, "--repo", repository]
+        words += ["--env", self.environment] if self.environment else []
+        words += [] if self.secret else ["--body", self.value or "VALUE"]
+        return shlex.join(words)
+
+
+def settings(*, backend_url: str, reports: str, preview_role: str, deploy_role: str) -> Sequence[Setting]:
+    dashboard = "Supabase's dashboard"
+    return [
+        Setting(name="PULUMI_BACKEND_URL", source="./pf bootstrap made it", value=backend_url),
+        Setting(name="PF_REPORTS", source="./pf bootstrap made it", value=reports),
+        Setting(name="AWS_PREVIEW_ROLE_ARN", source="./pf bootstrap made it", value=preview_role),
+        Setting(
+            name="AWS_DEPLOY_ROLE_ARN", source="./pf bootstrap made it", value=deploy_role, environment=ENVIRONMENT
+        ),
+        Setting(
+            name="SUPABASE_ACCESS_TOKEN",
+            source=f"{dashboard}, Account, Access Tokens",
+            secret=True,
+            environment=ENVIRONMENT,
+        ),
+        Setting(
+            name="SUPABASE_ANON_KEY",
+            source=f"{dashboard}, Project Settings, API",
+            secret=True,
+            environment=ENVIRONMENT,
+        ),
+        Setting(
+            name="SUPABASE_SERVICE_ROLE_KEY",
+            source=f"{dashboard}, Project Settings, API",
+            secret=True,
+            environment=ENVIRONMENT,
+        ),
+    ]
+
+
+def missing(wanted: Sequence[Setting], repository: str, token: str, api_url: str) -> Sequence[Setting]:
+    """Those that GitHub doesn't have, by name. Raises: OperationError where it can't be asked."""
+    there: dict[str, Collection[str]] = {
+        place: _names(f"{(api_url or API_URL).rstrip('/')}/repos/{repository}/{place}", token)
+        for place in sorted({one.place for one in wanted})
+    }
+    return [one for one in wanted if one.name not in there[one.place]]
+
+
+def _names(url: str, token: str) -> set[str]:
+    """None of a place that isn't there: an environment before it is made."""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+    try:
+        with http_client(SECONDS) as client:
+            answer = client.get(url, params={"per_page": LISTED}, headers=headers)
+            if answer.status_code == NOT_FOUND:
+                return set()
+            answer.raise_for_status()
+            found = answer.json()
+            return {str(one["name"]) for kind in ("secrets", "variables") for one in found.get(kind, ())}
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        what = f"answered {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+        raise OperationError(
+            f"GitHub can't be asked which settings {url.rpartition('/')[0]} has: {what}",
+            "GITHUB_TOKEN needs to read the repository's variables, secrets (their names) and environments.",
+            ExitCode.FAILED,
+        ) from error

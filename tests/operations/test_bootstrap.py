@@ -1,0 +1,190 @@
+"""What `pf bootstrap` refuses before it makes anything, and what it says is missing."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
+
+from components.naming import Site
+from operations import ci_settings
+from operations.bootstrap import Ground, backend_url, bucket_is_ours
+from operations.bootstrap_check import check, ci_needs
+from operations.bootstrap_text import next_steps
+from operations.errors import OperationError
+from operations.health import Status
+from operations.repository_rules import REQUIRED_CHECKS, calls
+from operations.stack import Stack
+from tests.operations.conftest import ROOT
+
+pytestmark = pytest.mark.rows("K3", "R3")
+
+Client = Callable[[str], Any]
+REPOSITORY = "example/parker-flight"
+STATE = "parker-flight-sandbox-state-123456789012"
+
+
+@pytest.fixture
+def root(stack: Stack, tmp_path: Path) -> Stack:
+    """A checkout of its own, since the settings are written there."""
+    folder = tmp_path / "checkout"
+    (folder / "bootstrap").mkdir(parents=True)
+    return replace(stack, root=folder)
+
+
+@pytest.fixture
+def ground(root: Stack) -> Ground:
+    return Ground.of(root, REPOSITORY)
+
+
+def test_the_settings_of_the_first_time_come_from_the_stack_and_from_whoever_runs_it(root: Stack) -> None:
+    ground = Ground.of(root, REPOSITORY)
+    ground.write()
+    written = yaml.safe_load(ground.file.read_text())["config"]
+    assert written["parker-flight:awsAccountId"] == "123456789012"
+    assert written["parker-flight-bootstrap:operators"] == ["arn:aws:iam::123456789012:user/moto"]
+    assert Ground.of(root).foundation == ground.foundation, "the file has all that the next time needs"
+
+
+def test_without_a_repository_it_says_which_option_names_it(root: Stack) -> None:
+    with pytest.raises(OperationError, match="--repository OWNER/NAME"):
+        Ground.of(root)
+
+
+def test_another_repository_than_that_of_the_file_is_refused(root: Stack) -> None:
+    Ground.of(root, REPOSITORY).write()
+    with pytest.raises(OperationError, match="example/parker-flight deploys sandbox, not example/other"):
+        Ground.of(root, "example/other")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("parker-flight:awsAccountId", "210987654321"), ("parker-flight:environment", "staging")]
+)
+def test_settings_that_differ_from_the_stacks_are_refused_by_name(root: Stack, key: str, value: str) -> None:
+    ground = Ground.of(root, REPOSITORY)
+    ground.file.write_text(yaml.safe_dump({"config": ground.foundation.config | {key: value}}))
+    with pytest.raises(OperationError, match=key):
+        Ground.of(root)
+
+
+def test_a_setting_that_cannot_be_right_is_named_with_its_file(root: Stack) -> None:
+    ground = Ground.of(root, REPOSITORY)
+    config = ground.foundation.config | {"parker-flight-bootstrap:operators": []}
+    ground.file.write_text(yaml.safe_dump({"config": config}))
+    with pytest.raises(OperationError, match=r"(?s)bootstrap/Pulumi\.sandbox\.yaml.*operators"):
+        Ground.of(root)
+
+
+def test_a_bucket_of_that_name_is_ours_by_its_tags_alone(ground: Ground, client: Client) -> None:
+    assert not bucket_is_ours(ground)
+    client("s3").create_bucket(Bucket=STATE)
+    for tags in ({}, {"Application": "another"}, {"Application": "parker-flight", "Environment": "staging"}):
+        tag_set = {"TagSet": [{"Key": name, "Value": value} for name, value in tags.items()]}
+        client("s3").put_bucket_tagging(Bucket=STATE, Tagging=tag_set)
+        with pytest.raises(OperationError, match=f"{STATE} is there, and isn't this project's"):
+            bucket_is_ours(ground)
+    tag_set = {"TagSet": [{"Key": name, "Value": value} for name, value in ground.site.tags.items()]}
+    client("s3").put_bucket_tagging(Bucket=STATE, Tagging=tag_set)
+    assert bucket_is_ours(ground)
+
+
+def test_the_address_of_a_bucket_is_the_engines() -> None:
+    site = Site(environment="production", account_id="210987654321", region="us-east-1")
+    assert backend_url(site, site.state_bucket, None) == (
+        "s3://parker-flight-production-state-210987654321?region=us-east-1"
+    )
+    assert backend_url(site, "b", "http://127.0.0.1:1") == (
+        "s3://b?region=us-east-1&endpoint=127.0.0.1:1&s3ForcePathStyle=true&disableSSL=true"
+    )
+    assert "disableSSL" not in backend_url(site, "b", "https://aws.example.com")
+
+
+def test_in_an_empty_account_everything_is_named_as_missing(ground: Ground) -> None:
+    report = check(ground)
+    assert report.status is Status.DOWN
+    missing = {one.name for one in report.checks if "missing" in one.detail and one.status is Status.DOWN}
+    assert missing == {
+        "alias/parker-flight-buckets-sandbox",
+        "alias/parker-flight-pulumi-sandbox",
+        STATE,
+        "parker-flight-sandbox-reports-123456789012",
+        "identity provider token.actions.githubusercontent.com",
+        "parker-flight-sandbox-ci-boundary",
+        "parker-flight-sandbox-workload-boundary",
+        "parker-flight-sandbox-deploy",
+        "parker-flight-sandbox-preview",
+    }
+
+
+def test_what_github_lacks_is_named_with_the_command_that_sets_it(ground: Ground, httpserver: HTTPServer) -> None:
+    repository = f"/repos/{REPOSITORY}"
+    variables = {"variables": [{"name": name, "value": "x"} for name in ("PULUMI_BACKEND_URL", "PF_REPORTS")]}
+    httpserver.expect_request(f"{repository}/actions/variables").respond_with_json(variables)
+    httpserver.expect_request(f"{repository}/environments/production/secrets").respond_with_json(
+        {"secrets": [{"name": "SUPABASE_ANON_KEY"}]}
+    )
+    httpserver.expect_request(f"{repository}/environments/production/variables").respond_with_data(status=404)
+    given = {"github_token": SecretStr("a-token"), "github_api_url": httpserver.url_for("").rstrip("/")}
+    stack = replace(ground.stack, environment=ground.stack.environment.model_copy(update=given))
+
+    found = {one.name: one for one in check(replace(ground, stack=stack)).checks}
+
+    assert found["PF_REPORTS"].status is Status.HEALTHY
+    assert found["SUPABASE_ANON_KEY"].status is Status.HEALTHY
+    assert found["AWS_DEPLOY_ROLE_ARN"].status is Status.DOWN
+    assert (
+        f"gh variable set AWS_DEPLOY_ROLE_ARN --repo {REPOSITORY} --env production --body "
+        "arn:aws:iam::123456789012:role/parker-flight-sandbox-deploy" in found["AWS_DEPLOY_ROLE_ARN"].detail
+    )
+    assert found["SUPABASE_SERVICE_ROLE_KEY"].detail.endswith(
+        f"gh secret set SUPABASE_SERVICE_ROLE_KEY --repo {REPOSITORY} --env production"
+    )
+
+
+def test_a_github_that_refuses_is_an_error_with_its_cure(ground: Ground, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data(status=403)
+    with pytest.raises(OperationError, match=r"answered \d+\n  GITHUB_TOKEN needs"):
+        ci_settings.missing(ci_needs(ground), REPOSITORY, "a-token", httpserver.url_for("/").rstrip("/"))
+
+
+def test_every_setting_of_ci_is_in_the_template_or_made_here(ground: Ground) -> None:
+    template = (ROOT / "environment.template").read_text()
+    for one in ci_needs(ground):
+        assert one.name in template, one.name
+
+
+def test_no_step_holds_a_secret_and_each_needs_no_more_than_a_shell(ground: Ground) -> None:
+    environment = ground.stack.environment
+    secrets = [
+        environment.supabase_access_token.get_secret_value(),
+        environment.supabase_service_role_key.get_secret_value(),
+    ]
+    assert all(secrets)
+    text = "\n".join(commands for _, commands in next_steps(ground, signers_confirmed=False))
+    assert not [secret for secret in secrets if secret in text]
+    assert "./pf signers confirm --stack sandbox" in text
+    assert "signers" not in "\n".join(each for _, each in next_steps(ground, signers_confirmed=True))
+
+
+def test_the_branch_asks_for_reviews_and_green_checks_and_the_environment_for_chosen_branches() -> None:
+    ruleset, environment, *branches = calls("main")
+    rules = {rule["type"]: rule.get("parameters", {}) for rule in ruleset.payload["rules"]}
+    assert {"deletion", "non_fast_forward"} <= rules.keys()
+    assert rules["pull_request"]["require_code_owner_review"] is True
+    assert [one["context"] for one in rules["required_status_checks"]["required_status_checks"]] == [*REQUIRED_CHECKS]
+    assert ruleset.payload["bypass_actors"] == []
+    assert environment.path == "environments/production"
+    assert [one.payload["name"] for one in branches] == ["main", "hotfix/*"]
+
+
+def test_a_call_is_printed_as_a_shell_takes_it() -> None:
+    call = calls("main")[1]
+    first, *payload, last = call.command(REPOSITORY).splitlines()
+    assert first == f"gh api --method PUT repos/{REPOSITORY}/environments/production --input - <<'JSON'"
+    assert json.loads("\n".join(payload)) == call.payload
+    assert last == "JSON"
