@@ -15,6 +15,7 @@ from components.boundary import Boundary, BoundaryArgs  # noqa: E402
 from components.bucket import Bucket, BucketArgs  # noqa: E402
 from components.ci_role import AUDIENCE, CIRole, CIRoleArgs  # noqa: E402
 from components.kept_key import KeptKey, KeptKeyArgs, buckets_key_policy, secrets_key_policy  # noqa: E402
+from components.naming import GITHUB  # noqa: E402
 
 # The engine writes the state before and after each step: a lock would keep all of it, and its locks, as long as this.
 STATE_KEPT_DAYS = 90
@@ -74,7 +75,7 @@ limits = [
 if not foundation.shared_identity_provider:
     aws.iam.OpenIdConnectProvider(
         "github",
-        url=f"https://{boundaries.GITHUB}",
+        url=f"https://{GITHUB}",
         client_id_lists=[AUDIENCE],
         tags=site.tags,
         opts=pulumi.ResourceOptions(protect=True),

@@ -6,7 +6,6 @@ A boundary allows nothing by itself; a role may do what its boundary and its pol
 from components.naming import APPLICATION, Site
 from components.policy_document import Statement, document
 
-GITHUB = "token.actions.githubusercontent.com"
 LOSES_KEYS = (
     "kms:DeleteImportedKeyMaterial",
     "kms:DisableKey",
@@ -31,7 +30,7 @@ def of_ci(site: Site) -> str:
         site.policy_arn("deploy-*"),
         site.policy_arn("preview-*"),
         site.boundary_arn("*").removesuffix("-boundary"),
-        f"arn:aws:iam::{site.account_id}:oidc-provider/{GITHUB}",
+        site.identity_provider_arn,
     ]
     kept = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": [site.bucket_alias, site.secrets_alias]}}
     data = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": sorted(site.key_aliases.values())}}
@@ -76,7 +75,7 @@ def of_ci(site: Site) -> str:
             {
                 "Sid": "TheKeysOfTheState",
                 "Effect": "Deny",
-                "NotAction": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
+                "NotAction": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:Get*"],
                 "Resource": "*",
                 "Condition": kept,
             },

@@ -100,6 +100,7 @@ class Bucket(pulumi.ComponentResource):
                 {
                     "id": "replaced",
                     "status": "Enabled",
+                    "filter": {"prefix": ""},
                     "noncurrent_version_expiration": {"noncurrent_days": args.kept_days},
                     "expiration": {"expired_object_delete_marker": True},
                     "abort_incomplete_multipart_upload": {"days_after_initiation": 7},

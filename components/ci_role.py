@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.boundaries import GITHUB
-from components.naming import Site
+from components.naming import GITHUB, Site
 from components.policy_document import document
 
 AUDIENCE = "sts.amazonaws.com"
@@ -31,7 +30,7 @@ def trust_policy(site: Site, subject: str) -> str:
             {
                 "Sid": "OneKindOfJob",
                 "Effect": "Allow",
-                "Principal": {"Federated": f"arn:aws:iam::{site.account_id}:oidc-provider/{GITHUB}"},
+                "Principal": {"Federated": site.identity_provider_arn},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {"StringEquals": {f"{GITHUB}:aud": AUDIENCE, f"{GITHUB}:sub": subject}},
             }

@@ -46,6 +46,7 @@ DATA_CLASSES = (GENERAL, PII, PAYMENT)
 
 # The policies inside the functions' role and user.
 ROLE_POLICY, USER_POLICY = "functions", "assume-role"
+GITHUB = "token.actions.githubusercontent.com"  # who says which job it is
 PULUMI_SECRETS = "pulumi-secrets"  # the purpose in the encryption context of a stack's secrets
 BOUNDARIES = "/boundaries/"  # the path of policies that limit; the policy pack holds that nobody attaches one
 
@@ -199,6 +200,10 @@ class Site:
 
     def ci_role_arn(self, what: str) -> str:
         return f"arn:aws:iam::{self.account_id}:role/{self.ci_role(what)}"
+
+    @property
+    def identity_provider_arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:oidc-provider/{GITHUB}"
 
     def policy(self, what: str) -> str:
         return self._checked("policy", f"{APPLICATION}-{self.environment}-{what}")

@@ -339,8 +339,55 @@ def state(site: Site) -> Iterator[Grant]:
     )
 
 
+def foundation(site: Site) -> Iterator[Grant]:
+    """To see that nobody has loosened what `bootstrap/` made; none of it is a secret."""
+    buckets = [f"arn:aws:s3:::{bucket}" for bucket in (site.state_bucket, site.report_bucket)]
+    policies = [
+        *(site.policy_arn(f"{job}-{part}") for job in JOBS for part in PARTS),
+        *(site.boundary_arn(what) for what in ("ci", "workload")),
+    ]
+    yield Grant(
+        sid="SeeTheBuckets",
+        reads=(
+            "s3:GetBucketObjectLockConfiguration",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:ListBucket",
+        ),
+        resources=buckets,
+    )
+    yield Grant(
+        sid="SeeTheKeys",
+        reads=("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus"),
+        resources=[site.arn("kms", "key/*")],
+        condition={"ForAnyValue:StringEquals": {"kms:ResourceAliases": [site.bucket_alias, site.secrets_alias]}},
+    )
+    yield Grant(
+        sid="SeeTheRoles",
+        reads=("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"),
+        resources=[site.ci_role_arn(job) for job in JOBS],
+    )
+    yield Grant(sid="SeeTheLimits", reads=("iam:GetPolicy", "iam:GetPolicyVersion"), resources=policies)
+    yield Grant(
+        sid="SeeTheIdentityProvider",
+        reads=("iam:GetOpenIDConnectProvider",),
+        resources=[site.identity_provider_arn],
+    )
+
+
+JOBS = ("deploy", "preview")
 # A policy each: IAM bounds the length of one, and who administers keys and who uses one never stand in the same.
-PARTS = {"keys": keys, "identities": identities, "probe": probe, "monitoring": monitoring, "state": state}
+PARTS = {
+    "keys": keys,
+    "identities": identities,
+    "probe": probe,
+    "monitoring": monitoring,
+    "state": state,
+    "foundation": foundation,
+}
 
 
 def grants(site: Site) -> list[Grant]:

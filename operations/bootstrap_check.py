@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components import boundaries, rights
-from components.boundaries import GITHUB
 from components.bucket import bucket_policy
 from components.ci_role import AUDIENCE, trust_policy
 from components.kept_key import buckets_key_policy, secrets_key_policy
+from components.naming import GITHUB
 from gate.canonical import policy_document
 from operations import ci_settings
 from operations.aws import Aws, AwsError, code_of, explained
@@ -124,8 +124,7 @@ def _loosened(aws: Aws, name: str, key: str, *, locked: bool) -> Iterator[str]:
 
 def _roles(ground: Ground, aws: Aws) -> Iterator[Check]:
     site = ground.site
-    provider = f"arn:aws:iam::{site.account_id}:oidc-provider/{GITHUB}"
-    found = _asked(aws.iam.get_open_id_connect_provider, OpenIDConnectProviderArn=provider)
+    found = _asked(aws.iam.get_open_id_connect_provider, OpenIDConnectProviderArn=site.identity_provider_arn)
     lacking = "it is missing" if found is None else f"it doesn't take the audience {AUDIENCE}"
     right = found is not None and AUDIENCE in found["ClientIDList"]
     yield _judged(f"identity provider {GITHUB}", [] if right else [lacking], ground.command)

@@ -9,7 +9,8 @@ from unittest import mock
 import pytest
 
 from bootstrap.foundation import Foundation, FoundationError
-from components.boundaries import GITHUB
+from components.naming import GITHUB
+from components.rights import PARTS
 from policies.analyzer import APPROVAL
 from policies.foundation import CONTACTS, policies
 from policies.rules import all_policies
@@ -51,11 +52,7 @@ def run(**changes: str) -> Recording:
 
 
 def test_it_has_exactly_these_resources() -> None:
-    of_jobs = [
-        f"{job}-{part}"
-        for job in ("deploy", "preview")
-        for part in ("identities", "keys", "monitoring", "probe", "state")
-    ]
+    of_jobs = [f"{job}-{part}" for job in ("deploy", "preview") for part in sorted(PARTS)]
     assert run().names() == {
         "aws:iam/policy:Policy": sorted(["ci", "workload", *of_jobs]),
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment": of_jobs,

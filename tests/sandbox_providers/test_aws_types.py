@@ -310,6 +310,7 @@ CASES: dict[str, Case] = {
                 {
                     "id": "old",
                     "status": "Enabled",
+                    "filter": {"prefix": "some/"},
                     "noncurrentVersionExpiration": {"noncurrentDays": 30},
                     "expiration": {"expiredObjectDeleteMarker": True},
                     "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},

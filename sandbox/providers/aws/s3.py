@@ -231,6 +231,7 @@ class BucketLifecycle(OfBucket):
     label = "S3 Bucket Lifecycle Configuration"
     parts: ClassVar = {
         "abortIncompleteMultipartUpload": ("AbortIncompleteMultipartUpload", "daysAfterInitiation"),
+        "filter": ("Filter", "prefix"),
         "expiration": ("Expiration", "expiredObjectDeleteMarker"),
         "noncurrentVersionExpiration": ("NoncurrentVersionExpiration", "noncurrentDays"),
     }
@@ -251,7 +252,7 @@ class BucketLifecycle(OfBucket):
     @override
     def put(self, s3: Any, bucket: str, inputs: Values) -> None:
         rules = [
-            {"ID": rule["id"], "Status": rule["status"], "Filter": {"Prefix": ""}}
+            {"ID": rule["id"], "Status": rule["status"], "Filter": {"Prefix": ""}}  # AWS wants one
             | {
                 name: {f"{key[0].upper()}{key[1:]}": rule[part][key]}
                 for part, (name, key) in self.parts.items()
