@@ -132,6 +132,24 @@ def account(stack: Stack) -> None:
         )
 
 
+def limits(stack: Stack) -> None:
+    """What the stack's roles must carry has to be there before them."""
+    from operations.aws import Aws, AwsError, code_of, explained
+
+    if (boundary := stack.settings.site.workload_boundary) is None:
+        return
+    try:
+        Aws(stack, seconds=8, attempts=2).iam.get_policy(PolicyArn=boundary)
+    except AwsError as error:
+        if code_of(error) != "NoSuchEntity":
+            raise explained(error, stack, "looking for the boundary of the stack's roles") from error
+        raise OperationError(
+            f"the roles of {stack.name} must carry {boundary}, which isn't there",
+            f"Whoever administers the account makes it: ./pf bootstrap --stack {stack.name} --repository OWNER/NAME\n"
+            f"  (or take parker-flight:permissionsBoundary out of {file_name(stack.name)}: then nothing limits them)",
+        ) from error
+
+
 def project(stack: Stack) -> None:
     ManagementApi(stack).project_status()
 
@@ -184,6 +202,7 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
         lambda: tree(stack),
         engine.refuse_while_locked,
         lambda: project(stack),
+        lambda: limits(stack),
     )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -175,7 +176,11 @@ def test_the_shell_of_one_clone_leaves_another_clone_alone(tmp_path: Path, varia
 
 
 def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
-    tmp_path: Path, variables: dict[str, str], httpserver: HTTPServer, tool: Callable[[str, str], Path]
+    tmp_path: Path,
+    variables: dict[str, str],
+    httpserver: HTTPServer,
+    tool: Callable[[str, str], Path],
+    client: Callable[[str], Any],
 ) -> None:
     root = clone(tmp_path / "clone", variables)
 
@@ -223,6 +228,10 @@ def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
     (root / "new.py").touch()
     assert "uncommitted changes" in doctor().stderr
     (root / "new.py").unlink()
+    assert "./pf bootstrap --stack production --repository OWNER/NAME" in doctor().stderr
+    boundary = "parker-flight-production-workload-boundary"
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    client("iam").create_policy(PolicyName=boundary, Path="/boundaries/", PolicyDocument=json.dumps(document))
     passed = doctor()
     assert passed.returncode == 0, passed.stderr
     assert "production can be deployed" in passed.stderr

@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 
+from components import boundaries
 from operations import preflight
 from operations.engine import Engine
 from operations.environment import marker
@@ -38,6 +41,20 @@ def test_a_stack_that_is_ready_passes(stack: Stack, httpserver: HTTPServer) -> N
     found = preflight.preflight(stack, Engine(stack))
     assert found.release == stack.release.digest
     assert {request.method for request, _ in httpserver.log} == {"GET"}
+
+
+@pytest.mark.rows("K3")
+def test_a_boundary_that_the_roles_must_carry_is_looked_for(stack: Stack, client: Callable[[str], Any]) -> None:
+    preflight.limits(stack)
+    limited = replace(stack, settings=stack.settings.model_copy(update={"permissions_boundary": True}))
+    with pytest.raises(OperationError, match=r"which isn't there\n.*\./pf bootstrap --stack sandbox"):
+        preflight.limits(limited)
+    client("iam").create_policy(
+        PolicyName="parker-flight-sandbox-workload-boundary",
+        Path="/boundaries/",
+        PolicyDocument=boundaries.of_workloads(limited.settings.site),
+    )
+    preflight.limits(limited)
 
 
 @pytest.mark.parametrize("missing", ["pulumi", "pulumi-language-python", "supabase", "deno"])
