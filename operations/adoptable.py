@@ -72,11 +72,19 @@ def asked(stack: Stack, doing: str, question: Callable[[], T]) -> T | None:
     except AwsError as error:
         if code_of(error) in GONE:
             return None
-        raise explained(error, stack, doing) from error
+        raise _not_said(error, stack, doing) from error
 
 
 def there(stack: Stack, doing: str, question: Callable[[], T]) -> T:
+    """Raises: OperationError where AWS doesn't say."""
     try:
         return question()
     except AwsError as error:
-        raise explained(error, stack, doing) from error
+        raise _not_said(error, stack, doing) from error
+
+
+def _not_said(error: BaseException, stack: Stack, doing: str) -> OperationError:
+    found = explained(error, stack, doing)
+    if code_of(error) in ("AccessDenied", "AccessDeniedException"):  # the deploying role knows what the program makes
+        found.cure = "Take over what is live as somebody who administers the account."
+    return found

@@ -36,7 +36,7 @@ def find_role(stack: Stack, aws: Aws) -> Found:
     attached = there(stack, doing, lambda: aws.iam.list_attached_role_policies(RoleName=name))["AttachedPolicies"]
     return Found(
         findings=[
-            Finding(what="role", name=name, plan=Plan.IMPORT, changes=[*changes, *_boundary(role)]),
+            Finding(what="role", name=name, plan=Plan.IMPORT, changes=[*changes, *_boundary(stack, role)]),
             *_policies("role", name, ROLE_POLICY, inline, attached),
         ],
         values={"adoptRole": True},
@@ -50,14 +50,19 @@ def find_user(stack: Stack, aws: Aws, secrets: Mapping[str, Secret]) -> Found:
     if answer is None:
         return _absent("user", name, "adoptUser", wanted=stack.settings.adopt_user)
     user: Mapping[str, Any] = answer["User"]
-    changes = [f"its path becomes / instead of {user['Path']}"] if user["Path"] != "/" else []
+    if user["Path"] != "/":
+        problem = OperationError(
+            f"the user {name} is in the path {user['Path']}: the functions' role would not know it by that name",
+            f"aws iam update-user --user-name {name} --new-path /",
+        )
+        return Found(problems=[problem])
     inline = there(stack, doing, lambda: aws.iam.list_user_policies(UserName=name))["PolicyNames"]
     attached = there(stack, doing, lambda: aws.iam.list_attached_user_policies(UserName=name))["AttachedPolicies"]
     groups = there(stack, doing, lambda: aws.iam.list_groups_for_user(UserName=name))["Groups"]
     keys = there(stack, doing, lambda: aws.iam.list_access_keys(UserName=name))["AccessKeyMetadata"]
     return Found(
         findings=[
-            Finding(what="user", name=name, plan=Plan.IMPORT, changes=[*changes, *_boundary(user)]),
+            Finding(what="user", name=name, plan=Plan.IMPORT, changes=_boundary(stack, user)),
             *_policies("user", name, USER_POLICY, inline, attached),
             *(_group(name, str(one.get("GroupName"))) for one in groups),
             *(_access_key(str(one.get("AccessKeyId")), secrets) for one in keys),
@@ -153,6 +158,11 @@ def _access_key(identity: str, secrets: Mapping[str, Secret]) -> Finding:
     return Finding(what="access key", name=identity, plan=Plan.REPLACE, changes=[gone])
 
 
-def _boundary(owner: Mapping[str, Any]) -> list[str]:
-    arn = owner.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    return [f"its permissions boundary is taken away: {arn}"] if arn else []
+def _boundary(stack: Stack, owner: Mapping[str, Any]) -> list[str]:
+    now = owner.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    wanted = stack.settings.site.workload_boundary
+    if now == wanted:
+        return []
+    if wanted is None:
+        return [f"its permissions boundary is taken away: {now}"]
+    return [f"its permissions boundary becomes {wanted}" + (f" instead of {now}" if now else "")]

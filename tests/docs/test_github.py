@@ -12,7 +12,7 @@ pytestmark = pytest.mark.rows("C2")
 
 OWNERS, UPDATES = ROOT / ".github/CODEOWNERS", ROOT / ".github/dependabot.yml"
 ECOSYSTEMS = {"uv.lock": "uv", "bootstrap.txt": "pip", "package.json": "npm", "go.mod": "gomod"}
-SENSITIVE = ("policies", "gate", "approvals", ".github", "toolchain")
+SENSITIVE = ("policies", "gate", "approvals", "bootstrap", ".github", "toolchain")
 
 
 def test_what_decides_over_deployments_is_reviewed_by_security() -> None:

@@ -215,7 +215,7 @@ def test_the_user_is_found_with_its_groups_and_the_key_that_would_be_deleted(
     stack: Stack, client: Client, httpserver: HTTPServer
 ) -> None:
     iam = client("iam")
-    iam.create_user(UserName=USER, Path="/old/")
+    iam.create_user(UserName=USER)
     iam.create_group(GroupName="admins")
     iam.add_user_to_group(GroupName="admins", UserName=USER)
     held, lost_key = (iam.create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"] for _ in range(2))
@@ -227,7 +227,7 @@ def test_the_user_is_found_with_its_groups_and_the_key_that_would_be_deleted(
     report = adopt(stack)
 
     (user,) = found(report, "user")
-    assert user.changes == ["its path becomes / instead of /old/"]
+    assert (user.plan, user.changes) == (Plan.IMPORT, [])
     (group,) = found(report, "group of the user")
     assert "remove-user-from-group" in group.command
     plans = {one.name: one.plan for one in found(report, "access key")}
@@ -243,6 +243,20 @@ def test_the_user_is_found_with_its_groups_and_the_key_that_would_be_deleted(
     assert {one.name for one in found(report, "setting")} == {"PF_ENVIRONMENT", "PF_RELEASE", "PF_ROLE_ARN"}
     assert [one.name for one in found(report, "secret")] == ["STRIPE_KEY"]
     assert report.settings == {"adoptUser": True}
+
+
+@pytest.mark.usefixtures("empty")
+def test_the_boundary_that_the_settings_demand_takes_the_place_of_another(
+    stack: Stack, make_stack: MakeStack, client: Client
+) -> None:
+    iam = client("iam")
+    stack = with_config(stack, make_stack, "  parker-flight:permissionsBoundary: true\n")
+    wanted = stack.settings.site.workload_boundary
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=DOCUMENT)
+    assert found(adopt(stack), "role")[0].changes[-1] == f"its permissions boundary becomes {wanted}"
+    other = iam.create_policy(PolicyName="other", PolicyDocument=DOCUMENT)["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=other)
+    assert found(adopt(stack), "role")[0].changes[-1] == f"its permissions boundary becomes {wanted} instead of {other}"
 
 
 @pytest.mark.usefixtures("empty")
@@ -280,7 +294,8 @@ def test_everything_in_the_way_is_said_at_once_and_nothing_written(
     going = kms.create_key(Tags=[{"TagKey": name, "TagValue": value} for name, value in tags.items()])
     kms.schedule_key_deletion(KeyId=going["KeyMetadata"]["KeyId"])
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=DOCUMENT, Path="/service-role/")
-    stack = with_config(stack, make_stack, "  parker-flight:adoptLogGroup: true\n  parker-flight:adoptUser: true\n")
+    iam.create_user(UserName=USER, Path="/old/")
+    stack = with_config(stack, make_stack, "  parker-flight:adoptLogGroup: true\n")
     before = (stack.root / "Pulumi.sandbox.yaml").read_bytes()
 
     with pytest.raises(OperationError) as caught:
@@ -292,7 +307,7 @@ def test_everything_in_the_way_is_said_at_once_and_nothing_written(
     assert f"carry this stack's tags for it: {stray['KeyMetadata']['KeyId']}\n" in said
     assert "is in the path /service-role/" in said
     assert f"AWS has no log group {LOG_GROUP}" in said
-    assert f"AWS has no user {USER}" in said
+    assert f"aws iam update-user --user-name {USER} --new-path /" in said
     assert (stack.root / "Pulumi.sandbox.yaml").read_bytes() == before
 
 
@@ -341,5 +356,5 @@ def test_what_aws_does_not_let_us_see_is_no_reason_to_go_on(
     monkeypatch.setattr(BaseClient, "_make_api_call", refusing)
     with pytest.raises(OperationError, match="AWS said AccessDenied") as caught:
         adopt(stack, write=True)
-    assert "use the deploying role" in caught.value.cure
+    assert "somebody who administers the account" in caught.value.cure
     assert "adopt" not in (stack.root / "Pulumi.sandbox.yaml").read_text()
