@@ -17,9 +17,8 @@ from components.ci_role import AUDIENCE, CIRole, CIRoleArgs  # noqa: E402
 from components.kept_key import KeptKey, KeptKeyArgs, buckets_key_policy, secrets_key_policy  # noqa: E402
 from components.naming import GITHUB  # noqa: E402
 
-# The engine writes the state before and after each step: a lock would keep all of it, and its locks, as long as this.
-STATE_KEPT_DAYS = 90
-REPORTS_LOCKED_DAYS, REPORTS_KEPT_DAYS = 365, 400
+STATE_KEPT_DAYS = 90  # the engine writes the whole state before and after each step
+REPORTS_KEPT_DAYS = 365  # only of what was replaced by force
 
 try:
     foundation = Foundation.from_config({**get_config_env(), **CONFIG.get()})
@@ -49,7 +48,7 @@ encrypted = pulumi.ResourceOptions(depends_on=[buckets_key])
 state = Bucket("state", BucketArgs(site=site, bucket=site.state_bucket, kept_days=STATE_KEPT_DAYS), encrypted)
 reports = Bucket(
     "reports",
-    BucketArgs(site=site, bucket=site.report_bucket, kept_days=REPORTS_KEPT_DAYS, locked_days=REPORTS_LOCKED_DAYS),
+    BucketArgs(site=site, bucket=site.report_bucket, kept_days=REPORTS_KEPT_DAYS, written_once=True),
     encrypted,
 )
 limits = [

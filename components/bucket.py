@@ -11,18 +11,15 @@ from components.policy_document import Statement, document
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """`kept_days`: how long a replaced version stays. `locked_days`: how long each version is locked, 0 for not at all.
-
-    The lock is S3's governance mode: its default goes for a whole bucket, and can't be told of a part of one.
-    """
+    """`kept_days`: how long a replaced version stays. `written_once`: nothing in it is replaced or deleted."""
 
     site: Site
     bucket: str
     kept_days: int
-    locked_days: int = 0
+    written_once: bool = False
 
 
-def bucket_policy(bucket: str) -> str:
+def bucket_policy(bucket: str, *, written_once: bool) -> str:
     """Denials only: who may do what stands in the policies of roles. A version is deleted by the lifecycle, or by
     whoever changes this policy first."""
     arn = f"arn:aws:s3:::{bucket}"
@@ -39,10 +36,29 @@ def bucket_policy(bucket: str) -> str:
             "Sid": "NothingIsDeletedForGood",
             "Effect": "Deny",
             "Principal": "*",
-            "Action": ["s3:BypassGovernanceRetention", "s3:DeleteBucket", "s3:DeleteObjectVersion"],
+            "Action": ["s3:DeleteBucket", "s3:DeleteObjectVersion"],
             "Resource": [arn, f"{arn}/*"],
         },
     ]
+    if written_once:
+        denied += [
+            {
+                "Sid": "NothingIsReplaced",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": f"{arn}/*",
+                # Written without `If-None-Match: *`. The second holds for the parts of a large object too.
+                "Condition": {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}},
+            },
+            {
+                "Sid": "NothingIsDeleted",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:DeleteObject",
+                "Resource": f"{arn}/*",
+            },
+        ]
     return document(denied)
 
 
@@ -58,7 +74,6 @@ class Bucket(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             name,
             bucket=known,
-            object_lock_enabled=args.locked_days > 0,
             tags=site.tags,
             opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )
@@ -92,7 +107,7 @@ class Bucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        aws.s3.BucketPolicy(name, bucket=known, policy=bucket_policy(known), opts=child)
+        aws.s3.BucketPolicy(name, bucket=known, policy=bucket_policy(known, written_once=args.written_once), opts=child)
         aws.s3.BucketLifecycleConfiguration(
             name,
             bucket=known,
@@ -108,13 +123,6 @@ class Bucket(pulumi.ComponentResource):
             ],
             opts=after_versioning,
         )
-        if args.locked_days:
-            aws.s3.BucketObjectLockConfiguration(
-                name,
-                bucket=known,
-                rule={"default_retention": {"mode": "GOVERNANCE", "days": args.locked_days}},
-                opts=after_versioning,
-            )
         self.name = bucket.bucket
         self.arn = bucket.arn
         self.register_outputs({"name": self.name, "arn": self.arn})

@@ -349,7 +349,6 @@ def foundation(site: Site) -> Iterator[Grant]:
     yield Grant(
         sid="SeeTheBuckets",
         reads=(
-            "s3:GetBucketObjectLockConfiguration",
             "s3:GetBucketPolicy",
             "s3:GetBucketPublicAccessBlock",
             "s3:GetBucketTagging",

@@ -78,11 +78,14 @@ class Ground:
 
     @property
     def url(self) -> str:
-        return self.bucket_url(self.site.state_bucket)
-
-    def bucket_url(self, bucket: str) -> str:
+        """Of the state, as the engine takes it."""
         endpoint = self.stack.environment.aws_endpoint_url
-        return backend_url(self.site, bucket, str(endpoint) if endpoint else None)
+        return backend_url(self.site, self.site.state_bucket, str(endpoint) if endpoint else None)
+
+    @property
+    def reports_url(self) -> str:
+        """As the report store takes it, which finds AWS as everything else does."""
+        return f"s3://{self.site.report_bucket}?region={self.site.region}"
 
     @property
     def local(self) -> Path:

@@ -21,7 +21,7 @@ from operations.health import Check, HealthReport, Status, worst
 GONE = frozenset(
     {
         *("404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "NoSuchPublicAccessBlockConfiguration"),
-        *("NoSuchTagSet", "NotFoundException", "ObjectLockConfigurationNotFoundError"),
+        *("NoSuchTagSet", "NotFoundException"),
         "ServerSideEncryptionConfigurationNotFoundError",
     }
 )
@@ -92,34 +92,30 @@ def _keys(ground: Ground, aws: Aws) -> Iterator[Check]:
 
 def _buckets(ground: Ground, aws: Aws) -> Iterator[Check]:
     site = ground.site
-    for name, locked in ((site.state_bucket, False), (site.report_bucket, True)):
+    for name, once in ((site.state_bucket, False), (site.report_bucket, True)):
         tags = _asked(aws.s3.get_bucket_tagging, Bucket=name) if _asked(aws.s3.head_bucket, Bucket=name) else None
         if tags is None or not site.tags.items() <= {one["Key"]: one["Value"] for one in tags["TagSet"]}.items():
             yield _judged(name, ["it is missing, or not ours"], ground.command)
             continue
         yield _judged(
-            name, list(_loosened(aws, name, site.arn("kms", site.bucket_alias), locked=locked)), ground.command
+            name, list(_loosened(aws, name, site.arn("kms", site.bucket_alias), written_once=once)), ground.command
         )
 
 
-def _loosened(aws: Aws, name: str, key: str, *, locked: bool) -> Iterator[str]:
+def _loosened(aws: Aws, name: str, key: str, *, written_once: bool) -> Iterator[str]:
     if aws.s3.get_bucket_versioning(Bucket=name).get("Status") != "Enabled":
         yield "versioning is off"
     block = _asked(aws.s3.get_public_access_block, Bucket=name) or {}
     if not all(block.get("PublicAccessBlockConfiguration", {}).get(each) for each in BLOCKS):
         yield "public access isn't blocked any more"
     policy = _asked(aws.s3.get_bucket_policy, Bucket=name)
-    if policy is None or not _same(policy["Policy"], bucket_policy(name)):
-        yield "its policy was changed, which denies what comes without TLS and deleting for good"
+    if policy is None or not _same(policy["Policy"], bucket_policy(name, written_once=written_once)):
+        yield "its policy was changed, which denies what comes without TLS, and deletions for good"
     encryption = _asked(aws.s3.get_bucket_encryption, Bucket=name) or {}
     rules: list[Any] = encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     used = [one.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for one in rules]
     if used != [key]:
         yield "it encrypts with another key, or none"
-    if locked:
-        lock = _asked(aws.s3.get_object_lock_configuration, Bucket=name) or {}
-        if "Rule" not in lock.get("ObjectLockConfiguration", {}):
-            yield "what is written to it isn't locked any more"
 
 
 def _roles(ground: Ground, aws: Aws) -> Iterator[Check]:
@@ -179,7 +175,7 @@ def ci_needs(ground: Ground) -> Sequence[ci_settings.Setting]:
     site = ground.site
     return ci_settings.settings(
         backend_url=ground.url,
-        reports=ground.bucket_url(site.report_bucket),
+        reports=ground.reports_url,
         preview_role=site.ci_role_arn("preview"),
         deploy_role=site.ci_role_arn("deploy"),
     )

@@ -37,7 +37,7 @@ OF_A_BUCKET = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketVersioning:BucketVersioning",
 )
-LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 
 
 def run(**changes: str) -> Recording:
@@ -63,7 +63,6 @@ def test_it_has_exactly_these_resources() -> None:
         "parkerflight:kms:KeptKey": ["buckets", "secrets"],
         "parkerflight:s3:Bucket": ["reports", "state"],
         **{type_: ["reports", "state"] for type_ in (BUCKET, *OF_A_BUCKET)},
-        LOCK: ["reports"],
         PROVIDER: ["github"],
         ROLE: ["deploy", "preview"],
     }
@@ -89,11 +88,14 @@ def test_what_the_state_stands_on_is_never_taken_away() -> None:
             assert resource.retain_on_delete, resource.name
 
 
-def test_reports_are_locked_and_the_state_is_not() -> None:
+def test_a_report_is_neither_replaced_nor_deleted_and_the_state_is_both() -> None:
     recorded = run()
-    assert recorded.one(BUCKET, "reports").inputs["objectLockEnabled"] is True
-    assert recorded.one(BUCKET, "state").inputs["objectLockEnabled"] is False
-    assert recorded.one(LOCK, "reports").inputs["rule"] == {"defaultRetention": {"mode": "GOVERNANCE", "days": 365.0}}
+    denied = {
+        bucket: {one["Sid"] for one in json.loads(recorded.one(POLICY, bucket).inputs["policy"])["Statement"]}
+        for bucket in ("reports", "state")
+    }
+    assert denied["state"] == {"TLSOnly", "NothingIsDeletedForGood"}
+    assert denied["reports"] == {*denied["state"], "NothingIsReplaced", "NothingIsDeleted"}
 
 
 def test_an_identity_provider_that_others_use_as_well_is_not_made() -> None:

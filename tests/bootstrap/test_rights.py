@@ -118,7 +118,6 @@ TABLE: list[tuple[str, str, dict[str, Any], bool, bool]] = [
     ("s3:PutObject", f"{REPORTS}/production/report.json", {}, True, False),
     ("s3:GetObject", f"{REPORTS}/production/report.json", {}, True, False),
     ("s3:DeleteObject", f"{REPORTS}/production/report.json", {}, False, False),
-    ("s3:BypassGovernanceRetention", f"{REPORTS}/production/report.json", {}, False, False),
     ("sts:AssumeRole", SITE.role_arn, {}, False, False),
 ]
 

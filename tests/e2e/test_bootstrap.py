@@ -10,6 +10,7 @@ from tests.e2e.checkout import Checkout, new_checkout
 
 REPOSITORY = ("--repository", "example/parker-flight")
 STATE = "parker-flight-sandbox-state-123456789012"
+REPORTS = "parker-flight-sandbox-reports-123456789012"
 ROLE = "parker-flight-sandbox-deploy"
 
 
@@ -91,7 +92,7 @@ def test_what_is_loosened_is_named_and_the_next_run_puts_it_back(empty: Checkout
 
 @pytest.mark.rows("K7")
 def test_both_projects_live_in_the_bucket_and_a_preview_of_either_finds_nothing_to_do(empty: Checkout) -> None:
-    in_bucket = {"PULUMI_BACKEND_URL": url(empty)}
+    in_bucket = {"PULUMI_BACKEND_URL": url(empty), "PF_REPORTS": f"s3://{REPORTS}?region=us-east-1"}
     empty.pf("sandbox", "approve", "--reason", "a test", environment=in_bucket)
     empty.pf("deploy", environment=in_bucket)
     preview = "exec pulumi preview --stack sandbox --expect-no-changes"
@@ -102,6 +103,8 @@ def test_both_projects_live_in_the_bucket_and_a_preview_of_either_finds_nothing_
         f".pulumi/stacks/{project}/sandbox.json" for project in ("parker-flight", "parker-flight-bootstrap")
     } <= set(keys)
     assert ".parker-flight/parker-flight/sandbox/versions/1.json" in keys
+    (report,) = empty.aws("s3").list_objects_v2(Bucket=REPORTS)["Contents"]
+    assert report["Key"].startswith("sandbox/deployment-report-")
 
 
 @pytest.mark.drill

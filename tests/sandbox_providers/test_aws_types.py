@@ -31,7 +31,6 @@ RULE = "aws:cloudwatch/eventRule:EventRule"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-OBJECT_LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -266,7 +265,7 @@ CASES: dict[str, Case] = {
         id=f"arn:aws:iam::{ACCOUNT}:oidc-provider/issuer.example.com",
     ),
     "aws:s3/bucket:Bucket": Case(
-        inputs={"bucket": "test-bucket", "objectLockEnabled": True, "tags": {"a": "b"}},
+        inputs={"bucket": "test-bucket", "tags": {"a": "b"}},
         change={"tags": {"c": "d"}},
         replacing={"bucket": "another"},
         id="test-bucket",
@@ -323,12 +322,6 @@ CASES: dict[str, Case] = {
         replacing={"bucket": "another"},
         id="owner",
     ),
-    OBJECT_LOCK: Case(
-        inputs={"bucket": "OWNER_LOCKED", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 30}}},
-        change={"rule": {"defaultRetention": {"mode": "GOVERNANCE", "years": 1}}},
-        replacing={"bucket": "another"},
-        id="owner-locked",
-    ),
 }
 
 
@@ -345,7 +338,6 @@ def owners(client: Any) -> dict[str, str]:
         iam.create_user(UserName="owner")
         iam.create_policy(PolicyName="owner", PolicyDocument=policy("kms:Encrypt"))
         client("s3").create_bucket(Bucket="owner")
-        client("s3").create_bucket(Bucket="owner-locked", ObjectLockEnabledForBucket=True)
         client("lambda").create_function(
             FunctionName="owner",
             Runtime="python3.12",
@@ -372,7 +364,6 @@ def owners(client: Any) -> dict[str, str]:
         "OWNER_USER": "owner",
         "OWNER_POLICY": f"arn:aws:iam::{ACCOUNT}:policy/owner",
         "OWNER_BUCKET": "owner",
-        "OWNER_LOCKED": "owner-locked",
         "OWNER_TOPIC": sns.create_topic(Name="owner")["TopicArn"],
     }
 
@@ -493,7 +484,6 @@ def test_a_missing_required_property_is_refused_by_name(aws: Plugin, type_name: 
         (VERSIONING, {"bucket": "b", "versioningConfiguration": {"status": "On"}}, "versioningConfiguration"),
         (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "On"}]}, "rules"),
         (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "Enabled", "prefix": "p"}]}, "rules"),
-        (OBJECT_LOCK, {"bucket": "b", "rule": {"defaultRetention": {"mode": "GOVERNANCE"}}}, "rule"),
         ("aws:iam/openIdConnectProvider:OpenIdConnectProvider", {"url": "issuer", "clientIdLists": ["a"]}, "url"),
     ],
 )

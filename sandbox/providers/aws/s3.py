@@ -15,7 +15,6 @@ GONE = (
     "NoSuchBucketPolicy",
     "NoSuchLifecycleConfiguration",
     "NoSuchPublicAccessBlockConfiguration",
-    "ObjectLockConfigurationNotFoundError",
     "ServerSideEncryptionConfigurationNotFoundError",
     "404",
 )
@@ -32,7 +31,6 @@ class Bucket(Resource):
     properties: ClassVar = {
         "bucket": Property(replaces=True, pattern=NAME),
         "forceDestroy": Property(kind="boolean", write_only=True),
-        "objectLockEnabled": Property(kind="boolean", default=False, replaces=True),
         "tags": Property(kind="map"),
     }
 
@@ -41,7 +39,7 @@ class Bucket(Resource):
         elsewhere: Values = (
             {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         )
-        s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=inputs.get("objectLockEnabled", False), **elsewhere)
+        s3.create_bucket(Bucket=name, **elsewhere)
         self._tag(aws, name, inputs)
         return str(name)
 
@@ -49,13 +47,11 @@ class Bucket(Resource):
         s3 = aws.client("s3")
         if _found(s3.head_bucket, Bucket=id_) is None:
             return None
-        lock = _found(s3.get_object_lock_configuration, Bucket=id_)
         tagged = unless_gone(("NoSuchTagSet",), s3.get_bucket_tagging, Bucket=id_) or {}
         return {
             "arn": f"arn:aws:s3:::{id_}",
             "bucket": id_,
             "bucketDomainName": f"{id_}.s3.amazonaws.com",
-            "objectLockEnabled": lock is not None,
             "region": aws.region,
             **aws.tag_outputs({tag["Key"]: tag["Value"] for tag in tagged.get("TagSet", [])}),
         }
@@ -282,48 +278,6 @@ class BucketLifecycle(OfBucket):
         _found(aws.client("s3").delete_bucket_lifecycle, Bucket=id_)
 
 
-class BucketObjectLock(OfBucket):
-    """A bucket that locks can't stop to; what goes is the retention of new objects."""
-
-    type_name = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
-    label = "S3 Bucket Object Lock Configuration"
-    properties: ClassVar = {
-        "bucket": Property(required=True, replaces=True),
-        "rule": Property(kind="object"),
-    }
-
-    @override
-    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        rule = inputs.get("rule")
-        retention = rule.get("defaultRetention", {}) if isinstance(rule, dict) else {}
-        if retention and (
-            retention.get("mode") not in ("GOVERNANCE", "COMPLIANCE") or ("days" in retention) == ("years" in retention)
-        ):
-            yield "rule", "rule: a retention has a mode (GOVERNANCE or COMPLIANCE) and either days or years"
-
-    @override
-    def put(self, s3: Any, bucket: str, inputs: Values) -> None:
-        retention = (inputs.get("rule") or {}).get("defaultRetention")
-        spelled = {f"{key[0].upper()}{key[1:]}": value for key, value in (retention or {}).items()}
-        rule = {"Rule": {"DefaultRetention": spelled}} if spelled else {}
-        s3.put_object_lock_configuration(
-            Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **rule}
-        )
-
-    def read(self, aws: Clients, id_: str) -> Values | None:
-        found = _found(aws.client("s3").get_object_lock_configuration, Bucket=id_)
-        live = found and found["ObjectLockConfiguration"].get("Rule")
-        if not live:
-            return None
-        retention = {f"{key[0].lower()}{key[1:]}": value for key, value in live["DefaultRetention"].items()}
-        return {"bucket": id_, "rule": {"defaultRetention": retention}, "region": aws.region}
-
-    def delete(self, aws: Clients, id_: str, state: Values) -> None:
-        del state
-        enabled = {"ObjectLockEnabled": "Enabled"}
-        _found(aws.client("s3").put_object_lock_configuration, Bucket=id_, ObjectLockConfiguration=enabled)
-
-
 TYPES: tuple[Resource, ...] = (
     Bucket(),
     BucketVersioning(),
@@ -331,5 +285,4 @@ TYPES: tuple[Resource, ...] = (
     BucketPublicAccessBlock(),
     BucketPolicy(),
     BucketLifecycle(),
-    BucketObjectLock(),
 )
