@@ -11,7 +11,8 @@ FILE = Path(__file__).resolve().parent.parent / "docs" / "policies.md"
 HEAD = """# Policies
 
 What the policy pack (`policies/`) lets nobody deploy. Every rule is mandatory, no configuration lowers one, and a value
-that isn't known before the deployment counts as a violation. Written by `python -m policies.table`.
+that isn't known before the deployment counts as a violation. `bootstrap/` is held to all but two of them:
+`policies/foundation.py`. Written by `python -m policies.table`.
 
 | rule | demands | concern |
 |---|---|---|

@@ -406,3 +406,32 @@ def test_no_engine_library_is_imported() -> None:
     python = [str(ROOT / ".venv/bin/python"), "-c", code]
     shown = subprocess.run(python, cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.rows("K3")
+def test_bootstrap_refuses_before_it_makes_anything(
+    tmp_path: Path, variables: dict[str, str], client: Callable[[str], Any]
+) -> None:
+    root = clone(tmp_path / "clone", variables)
+    shutil.copytree(ROOT / "bootstrap", root / "bootstrap", ignore=shutil.ignore_patterns("Pulumi.*.yaml"))
+
+    def refused(*arguments: str, **environment: str) -> str:
+        done = pf("bootstrap", *arguments, state=root / ".state", program=root / "pf", folder=root, **environment)
+        assert done.returncode == (64 if "--json" in arguments else 3), done.stderr
+        return done.stderr
+
+    assert "--json goes with --check" in refused("--json")
+    assert "AWS_ACCESS_KEY_ID is not set" in refused(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert "./pf bootstrap --repository OWNER/NAME" in refused()
+    role = "arn:aws:iam::210987654321:role/operator"
+    session = client("sts").assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
+    elsewhere = {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+    said = refused("--repository", "example/parker-flight", **elsewhere)
+    assert "these AWS credentials belong to account 210987654321" in said
+    assert client("s3").list_buckets()["Buckets"] == []
+    assert client("kms").list_keys()["Keys"] == []
+    assert not (root / "bootstrap/Pulumi.sandbox.yaml").exists()
