@@ -8,7 +8,9 @@ import pytest
 from components import boundaries, function_access, probe, rights
 from components.kept_key import buckets_key_policy, secrets_key_policy
 from components.naming import Site
-from policies.documents import parse
+from policies.access import EXCEPTIONS
+from policies.documents import has_wildcard, parse
+from policies.foundation import ADDED
 from tests.bootstrap.iam import allows
 from tests.program.test_program import run
 
@@ -193,3 +195,18 @@ def test_the_keys_of_the_state_serve_the_jobs_and_the_operators_and_nobody_else(
     assert not may("kms:GenerateDataKey", SITE.ci_role_arn("preview"))
     assert not may("kms:Decrypt", SITE.role_arn)
     assert not may("kms:ScheduleKeyDeletion", operator)
+
+
+def test_every_wildcard_that_the_bootstrap_project_needs_is_listed_with_a_reason_and_no_other_is() -> None:
+    wildcards = [
+        (statement, resource)
+        for document in [*DEPLOY, *PREVIEW]
+        for statement in parse(document)
+        for resource in statement.resources
+        if has_wildcard(resource)
+    ]
+    for statement, resource in wildcards:
+        assert any(one.holds(statement, resource) for one in (*EXCEPTIONS, *ADDED)), (statement.label, resource)
+    for one in ADDED:
+        assert one.reason
+        assert any(one.holds(statement, resource) for statement, resource in wildcards), one.reason
