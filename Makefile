@@ -1,11 +1,12 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test drills lint functions shell rows bench simulate schema format
+.PHONY: help setup up down test drills lint functions shell rows bench rollback-drill check-daily check-weekly check-monthly
+.PHONY: simulate schema format
 
 PYTHON_FOLDERS := __main__.py settings.py bootstrap checks components gate operations policies probe releases reports sandbox terminal toolchain tests
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## install what this machine lacks (engine, CLIs, Python packages)
 	@sh toolchain/setup.sh
@@ -43,6 +44,19 @@ rows: setup ## each requirement with the tests and commands that prove it
 
 bench: setup ## measured speed beside a floor of direct calls, and where the time goes; LONG=1 for the slow ones too
 	@.venv/bin/python -m tests.bench $(if $(LONG),--long)
+
+rollback-drill: setup ## an emergency rollback of the whole stack on a sandbox of its own, held against P5
+	@.venv/bin/python -m tests.bench.drill
+
+check-daily: setup ## is production well, and as it was deployed? PF_STACK says which stack
+	@./pf health
+	@./pf doctor --expect-no-drift
+
+check-weekly: setup ## would anybody hear of a failure?
+	@./pf monitoring check
+
+check-monthly: setup ## the rollback drill: the real plan of a real rollback, nothing changed
+	@time -p ./pf rollback --dry-run --reason "the monthly drill"
 
 simulate: setup ## how soon the alarms tell of each kind of fault, and what a healthy week tells falsely (minutes)
 	@.venv/bin/python -m tests.simulate

@@ -25,4 +25,8 @@ def probe_package(root: Path) -> pulumi.AssetArchive:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*.py")) if not any(part.startswith(".") for part in file.parts))
+    return (
+        file
+        for file in sorted(folder.rglob("*.py"))
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )

@@ -198,12 +198,15 @@ def preview(
         Path | None,
         typer.Option(metavar="FOLDER", help="Another checkout, judged by this one's policies and run by its tools."),
     ] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Judge the commit as if it were merged, and not as a hotfix.")
+    ] = False,
 ) -> None:
     """Show what this checkout would change, what the policies say, and which approvals are there and missing.
 
     Changes nothing. Replacements and deletions stand first; what approvals are about stands in words.
 
-    Examples: pf preview --stack production; pf preview --markdown > comment.md; pf preview --program ../their-change
+    Examples: pf preview --stack production; pf preview --merged --program ../their-change
     """
     with _verb():
         if as_json and as_markdown:
@@ -215,7 +218,7 @@ def preview(
         from operations.stack import default_stack
 
         loaded = checked_out(stack or default_stack(), program, NEEDS) if program else _load(stack, NEEDS)
-        report = look(loaded, quiet=as_json or as_markdown)
+        report = look(loaded, quiet=as_json or as_markdown, as_merged=merged)
         if as_markdown:
             from operations.preview_markdown import markdown
 
@@ -898,7 +901,12 @@ def env(stack: StackOption = None) -> None:
 
 
 @app.command(short_help="Look whether a deployment could begin; changes nothing.", epilog=EXIT_CODES)
-def doctor(stack: StackOption = None) -> None:
+def doctor(
+    stack: StackOption = None,
+    expect_no_drift: Annotated[
+        bool, typer.Option("--expect-no-drift", help="Degraded where something was changed beside Pulumi.")
+    ] = False,
+) -> None:
     """Look whether a deployment could begin: settings, tools, account, project, functions, what AWS has.
 
     Changes nothing.
@@ -927,6 +935,8 @@ def doctor(stack: StackOption = None) -> None:
             live = store.versions.latest()
         if live and (problem := damage(store, live)):
             _say(f"version {live.number}: {problem}; a deployment of the same release writes it anew")
+        if expect_no_drift and found.moved:
+            _end(ExitCode.DEGRADED)
 
 
 @app.command(short_help="The commit of this project, and the versions of its tools.")

@@ -101,8 +101,8 @@ def _what(journal: Journal) -> str:
 
 
 def _ended(report: OperationReport) -> Event | None:
-    if report.kind is Kind.WATCH and report.result in (Result.SUCCEEDED, Result.INTERRUPTED):
-        return None
+    if report.kind is Kind.WATCH and report.result is not Result.ROLLED_BACK:
+        return None if report.result is Result.SUCCEEDED else Event.WATCH_FAILED
     if report.kind is Kind.ROLLBACK:
         return Event.ROLLBACK_SUCCEEDED if report.result is Result.SUCCEEDED else Event.ROLLBACK_FAILED
     return {

@@ -92,6 +92,7 @@ class Environment(BaseModel):
     pf_emergency: str = Field(default="", description="whether an open incident takes the place of approvals")
     github_token: SecretStr = Field(default=SecretStr(""), description="a token for the repository on GitHub")
     github_api_url: URL | None = Field(default=None, description="the address of GitHub's API")
+    pf_as_merged: str = Field(default="", description="whether a preview judges the commit as if it were merged")
     github_actor: str = Field(default="", description="who started the CI job")
     pulumi_option_policy_pack: str = Field(default="", description="the policy pack")
     pf_python: str = Field(default="", description="the Python that deploys the functions")

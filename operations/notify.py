@@ -29,6 +29,7 @@ class Event(Enum):
     ROLLBACK_STARTED = ("rollback started", Topic.INFO)
     ROLLBACK_SUCCEEDED = ("rollback succeeded", Topic.INFO)
     ROLLBACK_FAILED = ("rollback failed", Topic.LEVEL_3)
+    WATCH_FAILED = ("watch failed", Topic.WARNING)
     UNREADABLE = ("deployment can't be watched", Topic.LEVEL_3)
 
     def __init__(self, words: str, topic: Topic) -> None:

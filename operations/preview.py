@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gate.evidence import CLOSED, Gate
+from gate.evidence import AS_MERGED, CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError
 from gate.state import State, read
 from gate.surface import Surface
@@ -37,8 +37,13 @@ QUIET_SECONDS = 1.0
 SHORTEST_SECRET = 12  # a shorter one is a word: the sandbox's passphrase is its name
 
 
-def preview(stack: Stack, *, quiet: bool = False) -> PreviewReport:
-    """Run the engine's preview and judge it. `quiet`: what it says goes into the report alone."""
+def preview(stack: Stack, *, quiet: bool = False, as_merged: bool = False) -> PreviewReport:
+    """Run the engine's preview and judge it. `quiet`: what it says goes into the report alone.
+
+    `as_merged`: the commit is judged as if it were on the protected branch already.
+    """
+    if as_merged:
+        stack = replace(stack, variables={**stack.variables, AS_MERGED: "1"})
     start, at = time.monotonic(), datetime.now(UTC)
     run = _run(stack, quiet=quiet)
     steps = sorted(run.events.steps, key=order)

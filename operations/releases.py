@@ -203,7 +203,7 @@ def checked_out(name: str, folder: Path, needs: tuple[str, ...]) -> Stack:
     stack = Stack.load(name, needs=needs, root=folder)
     if not (folder / ".venv").exists():
         (folder / ".venv").symlink_to(_packages(folder))
-    return stack
+    return replace(stack, variables={**stack.variables, "PF_STATE": str(stack.state)})
 
 
 def _memory() -> Path | None:

@@ -60,6 +60,13 @@ def test_what_is_compiled_or_hidden_is_not_packed(tmp_path: Path) -> None:
     assert texts(probe_package(tmp_path)) == {"probe/handler.py": "x = 1\r\n"}
 
 
+def test_a_checkout_below_a_hidden_folder_is_packed_as_any(tmp_path: Path) -> None:
+    file = tmp_path / ".state/change/probe/handler.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("x = 1\n")
+    assert texts(probe_package(tmp_path / ".state/change")) == {"probe/handler.py": "x = 1\n"}
+
+
 def test_the_code_starts_from_its_archive_alone(tmp_path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:

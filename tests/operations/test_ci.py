@@ -1,0 +1,177 @@
+"""What jobs of GitHub Actions say to people, held against a stand-in of GitHub's API."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
+
+from operations.ci import BOT, ON_A_SANDBOX, Job, comment, keep_issue
+from operations.errors import ExitCode, OperationError
+from operations.preview_markdown import marker
+from tests.operations.test_preview import hostile_report, report
+from tests.workflows.github import REPOSITORY, GitHub
+
+pytestmark = pytest.mark.rows("K9", "O1")
+
+HEAD = "5" * 40
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def github(httpserver: HTTPServer) -> GitHub:
+    """One pull request, from a branch of the repository itself."""
+    return GitHub(server=httpserver, pulls=[{"number": 7, "label": "parker-flight:change", "head": {"sha": HEAD}}])
+
+
+@pytest.fixture
+def job(github: GitHub, tmp_path: Path) -> MakeJob:
+    """A job that a finished preview has started; what differs is named."""
+
+    def make(repository: str = REPOSITORY, actor: str = "User", head: str = HEAD, **settings: Any) -> Job:
+        event = tmp_path / "event.json"
+        run = {
+            "head_sha": head,
+            "head_branch": "change",
+            "head_repository": {"full_name": repository, "owner": {"login": repository.partition("/")[0]}},
+            "actor": {"login": "dev", "type": actor},
+            "html_url": "https://github.example/run/1",
+        }
+        event.write_text(json.dumps({"workflow_run": run}))
+        given: dict[str, Any] = {
+            "github_repository": REPOSITORY,
+            "github_token": SecretStr("a-token"),
+            "github_api_url": github.url,
+            "github_run_id": "9",
+            "github_event_path": event,
+        }
+        return Job(**(given | settings))
+
+    return make
+
+
+@pytest.fixture
+def previewed(tmp_path: Path) -> Path:
+    file = tmp_path / "preview.json"
+    file.write_text(report().model_dump_json())
+    return file
+
+
+def bodies(github: GitHub, issue: int = 7) -> list[str]:
+    return [one["body"] for one in github.comments.get(issue, [])]
+
+
+def test_there_is_one_comment_however_often_and_however_much_else_is_said(
+    github: GitHub, job: MakeJob, previewed: Path
+) -> None:
+    for number in range(120):
+        github.comment(7, f"remark {number}", "dev")
+    github.comment(7, marker("sandbox"), "mallory")  # who wants it edited in place of ours
+    comment(job(), previewed)
+    assert bodies(github)[-1].startswith(f"{marker('sandbox')}\n### Preview of")
+    previewed.write_text(report(stack="other", counts={"create": 1, "unchanged": 2}).model_dump_json())
+    comment(job(), previewed)
+    assert len(bodies(github)) == 122
+    assert "1 to create" in bodies(github)[-1]
+    assert bodies(github)[-2] == marker("sandbox")
+
+
+def test_what_a_change_writes_stays_text(github: GitHub, job: MakeJob, previewed: Path) -> None:
+    previewed.write_text(hostile_report().model_dump_json())
+    comment(job(), previewed)
+    (body,) = bodies(github)
+    assert len(body) < 65_536
+    first = body.splitlines()[0]
+    assert (first.count("<!--"), first.count("-->"), first.endswith("-->")) == (1, 1, True)
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "{}", None])
+def test_a_preview_that_ended_before_it_had_a_report_is_said(
+    content: str | None, github: GitHub, job: MakeJob, previewed: Path
+) -> None:
+    previewed.write_text(content) if content is not None else previewed.unlink()
+    comment(job(), previewed)
+    (body,) = bodies(github)
+    assert "https://github.example/run/1 says why" in body
+    previewed.write_text(report().model_dump_json())
+    comment(job(), previewed)
+    assert "Preview of" in bodies(github)[0]
+
+
+@pytest.mark.parametrize(("repository", "actor"), [("mallory/infrastructure", "User"), (REPOSITORY, "Bot")])
+def test_a_fork_or_a_bot_is_told_where_it_was_previewed(
+    repository: str, actor: str, github: GitHub, job: MakeJob, previewed: Path
+) -> None:
+    github.pulls[0]["label"] = f"{repository.partition('/')[0]}:change"
+    comment(job(repository, actor), previewed)
+    first, second, *_ = bodies(github)[0].splitlines()
+    assert (first, second) == (marker("sandbox"), ON_A_SANDBOX)
+
+
+def test_a_head_that_was_pushed_over_gets_no_comment(
+    github: GitHub, job: MakeJob, previewed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comment(job(head="6" * 40), previewed)
+    assert bodies(github) == []
+    assert "no open pull request has 666666666666" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "cure"), [(401, "GITHUB_TOKEN"), (403, "permissions"), (502, "Run the job again")])
+def test_what_github_refuses_is_said_with_its_cure(
+    status: int, cure: str, github: GitHub, job: MakeJob, previewed: Path
+) -> None:
+    github.broken = status
+    with pytest.raises(OperationError, match=f"GitHub answered {status}") as raised:
+        comment(job(), previewed)
+    assert cure in raised.value.cure
+    assert raised.value.code is ExitCode.FAILED
+
+
+@pytest.mark.parametrize("settings", [{"github_token": SecretStr("")}, {"github_repository": ""}])
+def test_outside_a_job_it_says_what_is_missing(settings: dict[str, Any], job: MakeJob, previewed: Path) -> None:
+    with pytest.raises(OperationError, match=f"{next(iter(settings)).upper()} is not set"):
+        comment(job(**settings), previewed)
+
+
+def test_another_event_is_refused(job: MakeJob, previewed: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"action": "opened"}')
+    with pytest.raises(OperationError, match="no event of a workflow"):
+        comment(job(github_event_path=tmp_path / "other.json"), previewed)
+
+
+def test_a_check_has_one_issue_which_closes_when_it_is_green(github: GitHub, job: MakeJob, tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    said.write_text("down: @team ```\n")
+    keep_issue(job(), "daily", green=True, said=said)
+    assert github.issues == []
+    keep_issue(job(), "daily", green=False, said=said)
+    keep_issue(job(), "weekly", green=False, said=said)
+    keep_issue(job(), "daily", green=False, said=said)
+    daily, weekly = github.issues
+    assert (daily["title"], daily["labels"], daily["user"]) == (
+        "The daily check fails",
+        ["scheduled-check"],
+        {"login": BOT},
+    )
+    assert "/actions/runs/9" in daily["body"]
+    assert "````text\ndown: @team ```\n````" in daily["body"]
+    assert len(bodies(github, daily["number"])) == 1
+    keep_issue(job(), "daily", green=True, said=said)
+    assert (daily["state"], weekly["state"]) == ("closed", "open")
+    assert "Green again" in bodies(github, daily["number"])[-1]
+    keep_issue(job(), "daily", green=False, said=said)
+    assert [one["state"] for one in github.issues] == ["closed", "open", "open"]
+
+
+def test_what_a_check_printed_last_is_what_is_told(github: GitHub, job: MakeJob, tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    said.write_text("x\n" * 60_000 + "the end\n")
+    keep_issue(job(), "daily", green=False, said=said)
+    assert len(github.issues[0]["body"]) < 65_536
+    assert "the end" in github.issues[0]["body"]
+    said.unlink()
+    with pytest.raises(OperationError, match="can't be read"):
+        keep_issue(job(), "daily", green=False, said=said)

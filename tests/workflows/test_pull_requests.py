@@ -1,0 +1,156 @@
+"""A pull request gets its comment and its two checks, a merge is deployed, what doesn't stand is taken back."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.test_rollback import answering
+from tests.workflows.scenario import SECRETS, Run, Scenario
+
+pytestmark = pytest.mark.rows("K9", "D1", "C3")
+
+POLICY = "components/encryption_key.py"
+WIDER = "kms:GetParametersForImport"
+
+
+@pytest.fixture
+def branch(scenario: Scenario) -> Iterator[Scenario]:
+    """On a branch of its own; main again afterwards."""
+    scenario.git("checkout", "-qb", "change")
+    yield scenario
+    scenario.git("checkout", "-q", "-f", "main")
+    scenario.git("branch", "-qD", "change")
+
+
+def widen(scenario: Scenario) -> None:
+    file = scenario.checkout.root / POLICY
+    text = file.read_text()
+    assert '"kms:DescribeKey",' in text
+    file.write_text(text.replace('"kms:DescribeKey",', f'"kms:DescribeKey",\n    "{WIDER}",', 1))
+
+
+def key_policy(scenario: Scenario) -> str:
+    kms = scenario.checkout.aws("kms")
+    alias = "alias/parker-flight-pii-sandbox"
+    key = kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+    return kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+
+
+def roles(scenario: Scenario) -> list[str]:
+    """That jobs have become since this was asked last."""
+    file = scenario.artefacts / "roles"
+    found = [line.rpartition("/")[2] for line in file.read_text().splitlines()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    return found
+
+
+def answer(scenario: Scenario) -> str:
+    """Of encrypt-data, as a signed-in user gets it."""
+    token = scenario.checkout.token("authenticated")
+    return scenario.checkout.call("encrypt-data", {"purpose": "general-data", "plaintext": "hello"}, token).text
+
+
+def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_taken_back(branch: Scenario) -> None:
+    scenario = branch
+    widen(scenario)
+    scenario.commit("wider", "change")
+    run = scenario.previewed(scenario.pull_request(7, "change"))
+    assert run.jobs == {"production": "success", "policies": "success", "approvals": "failure"}, run.said
+    (first,) = scenario.github.comments[7]
+    text = first["body"]
+    for part in (
+        "approvals are missing",
+        f"gains {WIDER}",
+        "`security@example.com`",
+        "./pf approve --stack production",
+    ):
+        assert part in text
+    assert "a rollback goes to version 1" in text
+
+    scenario.signed("security", "devops")
+    scenario.commit("approved", "change")
+    run = scenario.previewed(scenario.pull_request(7, "change"))
+    assert run.jobs == {"production": "success", "policies": "success", "approvals": "success"}, run.said
+    (edited,) = scenario.github.comments[7]
+    assert edited["id"] == first["id"]
+    assert "allowed" in edited["body"]
+    assert roles(scenario) == ["reader", "reader"]
+
+    scenario.git("checkout", "-q", "main")
+    scenario.git("merge", "-q", "--no-ff", "-m", "merged", "change")
+    scenario.git("push", "-q", "origin", "main")
+    assert WIDER not in key_policy(scenario)
+    run = scenario.pushed()
+    assert run.jobs == {"deploy": "success", "watch": "success"}, run.said
+    assert WIDER in key_policy(scenario)
+    assert roles(scenario) == ["deployer", "deployer"]
+    (kept,) = (scenario.artefacts / "deployment/report").glob("*.json")
+    assert json.loads(kept.read_text())["verified"] is True
+
+    answering(scenario.checkout.root / "supabase/functions/encrypt-data/handler.ts", "x", ciphertext='"not encrypted"')
+    scenario.commit("answers wrongly", "main")
+    run = scenario.pushed()
+    assert run.jobs == {"deploy": "failure"}, run.said
+    assert "version 2 has been brought back" in run.said
+    reports = [
+        json.loads(file.read_text()) for file in sorted((scenario.artefacts / "deployment/report").glob("*.json"))
+    ]
+    assert [(one["kind"], one["result"]) for one in reports] == [
+        ("deployment", "rolled back"),
+        ("rollback", "succeeded"),
+    ]
+    assert "not encrypted" not in answer(scenario)
+    scenario.git("revert", "--no-edit", "HEAD")
+    scenario.git("push", "-q", "origin", "HEAD:main")
+
+
+@pytest.mark.drill
+def test_a_fork_is_previewed_on_a_sandbox_and_given_nothing(branch: Scenario) -> None:
+    scenario = branch
+    widen(scenario)
+    scenario.commit("wider", "change")
+    event = scenario.pull_request(8, "change", repository="mallory/infrastructure")
+    run = scenario.previewed(event, world=False)
+    assert run.jobs == {"sandbox": "success", "policies": "success", "approvals": "failure"}, run.said
+    (comment,) = scenario.github.comments[8]
+    assert "previewed on a sandbox" in comment["body"].replace("\n", " ")
+    assert f"gains {WIDER}" in comment["body"]
+    assert roles(scenario) == []
+
+
+@pytest.mark.drill
+@pytest.mark.rows("K8", "O3")
+def test_a_phone_is_enough_to_bring_a_version_back(scenario: Scenario) -> None:
+    answering(scenario.checkout.root / "supabase/functions/encrypt-data/handler.ts", "by mistake")
+    scenario.commit("a mistake", "main")
+    assert scenario.pushed().jobs["deploy"] == "success"
+    asked = {"reason": "it's a `mistake`; $(exit 1)", "version": "", "emergency": "false", "dry_run": "true"}
+    run = scenario.run("rollback", "workflow_dispatch", {"inputs": asked}, SECRETS)
+    assert run.jobs == {"rollback": "success"}, run.said
+    assert "by mistake" in answer(scenario)
+    run = scenario.run("rollback", "workflow_dispatch", {"inputs": asked | {"dry_run": "false"}}, SECRETS)
+    assert run.jobs == {"rollback": "success"}, run.said
+    assert "by mistake" not in answer(scenario)
+    scenario.git("revert", "--no-edit", "HEAD")
+    scenario.git("push", "-q", "origin", "HEAD:main")
+
+
+@pytest.mark.drill
+@pytest.mark.rows("O1")
+def test_a_check_that_fails_has_an_issue_until_it_is_green(scenario: Scenario) -> None:
+    def looked() -> Run:
+        return scenario.run("checks", "workflow_dispatch", {"inputs": {"check": "daily"}}, SECRETS)
+
+    kms = scenario.checkout.aws("kms")
+    key = kms.describe_key(KeyId="alias/parker-flight-pii-sandbox")["KeyMetadata"]["KeyId"]
+    kms.disable_key_rotation(KeyId=key)
+    run = looked()
+    assert run.jobs == {"check": "failure"}, run.said
+    (issue,) = scenario.github.issues
+    assert "rotation" in issue["body"]
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=365)
+    run = looked()
+    assert run.jobs == {"check": "success"}, run.said
+    assert issue["state"] == "closed"
+    assert roles(scenario) == ["reader", "reader"]
