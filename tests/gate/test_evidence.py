@@ -88,6 +88,17 @@ def test_a_change_that_takes_the_branch_away_is_still_not_reviewed(checkout: Che
     assert not checkout.gate(branch="evil").is_reviewed
 
 
+def test_a_preview_may_be_judged_as_if_its_commit_were_merged_and_an_update_never(checkout: Checkout) -> None:
+    checkout.repository.git("switch", "-q", "-c", "change")
+    checkout.repository.commit({"__main__.py": "changed"})
+    assert not checkout.gate(branch="main").is_reviewed
+    assert checkout.gate(branch="main", PF_AS_MERGED="1").is_reviewed
+    assert checkout.gate(branch="main", PF_AS_MERGED="1", PULUMI_DRY_RUN="true").is_reviewed
+    assert not checkout.gate(branch="main", PF_AS_MERGED="1", PULUMI_DRY_RUN="false").is_reviewed
+    checkout.repository.write({"__main__.py": "and not committed"})
+    assert not checkout.gate(branch="main", PF_AS_MERGED="1").is_reviewed
+
+
 def test_a_stack_without_a_protected_branch_takes_any_program_as_reviewed(checkout: Checkout) -> None:
     checkout.repository.write({"__main__.py": "changed"})
     assert checkout.gate().is_reviewed
