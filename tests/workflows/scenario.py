@@ -120,7 +120,8 @@ class Scenario:
         folder = self.folder / "here"
         if not folder.exists():
             self.checkout.run("git", "clone", "-q", str(self.origin), str(folder))
-        self.checkout.run("git", "-C", str(folder), "pull", "-q", "--ff-only")
+        self.checkout.run("git", "-C", str(folder), "fetch", "-q", "origin")
+        self.checkout.run("git", "-C", str(folder), "reset", "-q", "--hard", "origin/main")
         self.artefacts.mkdir(exist_ok=True)
         file = self.folder / "event.json"
         file.write_text(json.dumps({"repository": {"full_name": REPOSITORY, "owner": {"login": OWNER}}, **event}))
