@@ -52,8 +52,9 @@ check-daily: setup ## is production well, and as it was deployed? PF_STACK says 
 	@./pf health
 	@./pf doctor --expect-no-drift
 
-check-weekly: setup ## would anybody hear of a failure?
+check-weekly: setup ## would anybody hear of a failure, and stands what the stack stands on?
 	@./pf monitoring check
+	@./pf bootstrap --check
 
 check-monthly: setup ## the rollback drill: the real plan of a real rollback, nothing changed
 	@time -p ./pf rollback --dry-run --reason "the monthly drill"

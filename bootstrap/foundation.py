@@ -89,6 +89,7 @@ class Foundation(BaseModel):
     def subjects(self) -> dict[str, str]:
         """The claim `sub` of each kind of job's token, by what the job does."""
         return {
+            "check": f"repo:{self.repository}:environment:operations",
             "deploy": f"repo:{self.repository}:environment:production",
             "preview": f"repo:{self.repository}:pull_request",
         }

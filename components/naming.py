@@ -195,7 +195,7 @@ class Site:
         return f"awskms://{self.secrets_alias}?region={self.region}&{context}"
 
     def ci_role(self, what: str) -> str:
-        """`preview` reads, `deploy` changes."""
+        """`preview` and `check` read, `deploy` changes."""
         return self._checked("role", f"{APPLICATION}-{self.environment}-{what}")
 
     def ci_role_arn(self, what: str) -> str:

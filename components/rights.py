@@ -1,4 +1,4 @@
-"""What the jobs that preview and deploy may do in AWS, one entry for each thing that the program consists of.
+"""What the jobs that preview, deploy and look may do in AWS, one entry for each thing that the program consists of.
 
 One list serves both: a preview gets what reads, a deployment all of it. A test holds the list against the program: a
 resource type that nothing here serves fails it. Names are whole or begin with the environment's, so that neither job
@@ -377,7 +377,7 @@ def foundation(site: Site) -> Iterator[Grant]:
     )
 
 
-JOBS = ("deploy", "preview")
+JOBS = ("check", "deploy", "preview")
 # A policy each: IAM bounds the length of one, and who administers keys and who uses one never stand in the same.
 PARTS = {
     "keys": keys,

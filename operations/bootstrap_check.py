@@ -178,6 +178,7 @@ def ci_needs(ground: Ground) -> Sequence[ci_settings.Setting]:
         reports=ground.reports_url,
         preview_role=site.ci_role_arn("preview"),
         deploy_role=site.ci_role_arn("deploy"),
+        check_role=site.ci_role_arn("check"),
     )
 
 
@@ -189,8 +190,8 @@ def _ci(ground: Ground) -> Iterator[Check]:
     lacking = ci_settings.missing(wanted, repository, token, str(api_url or "")) if token else wanted
     for one in wanted:
         if one not in lacking:
-            yield Check(name=one.name, status=Status.HEALTHY, detail=f"{repository} has it")
+            yield Check(name=one.title, status=Status.HEALTHY, detail=f"{repository} has it")
             continue
         said = "it is missing" if token else "not asked, GITHUB_TOKEN isn't set; if it is missing"
         status = Status.DOWN if token else Status.DEGRADED
-        yield Check(name=one.name, status=status, detail=f"{said} ({one.source}): {one.command(repository)}")
+        yield Check(name=one.title, status=status, detail=f"{said} ({one.source}): {one.command(repository)}")

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 import httpx
 
 from operations.errors import ExitCode, OperationError
-from operations.repository_rules import ENVIRONMENT
+from operations.repository_rules import DEPLOYS, LOOKS
 from operations.supabase import http_client
 
 API_URL = "https://api.github.com"
 SECONDS = 10
 LISTED = 100
 NOT_FOUND = 404
+SUPABASE = {
+    "SUPABASE_ACCESS_TOKEN": "Account, Access Tokens",
+    "SUPABASE_ANON_KEY": "Project Settings, API",
+    "SUPABASE_SERVICE_ROLE_KEY": "Project Settings, API",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,11 @@ class Setting:
     value: str = ""
     secret: bool = False
     environment: str = ""
+
+    @property
+    def title(self) -> str:
+        """Two environments may want the same."""
+        return f"{self.name} ({self.environment})" if self.environment else self.name
 
     @property
     def place(self) -> str:
@@ -43,32 +53,20 @@ class Setting:
         return shlex.join(words)
 
 
-def settings(*, backend_url: str, reports: str, preview_role: str, deploy_role: str) -> Sequence[Setting]:
-    dashboard = "Supabase's dashboard"
+def settings(
+    *, backend_url: str, reports: str, preview_role: str, deploy_role: str, check_role: str
+) -> Sequence[Setting]:
+    made = "./pf bootstrap made it"
     return [
-        Setting(name="PULUMI_BACKEND_URL", source="./pf bootstrap made it", value=backend_url),
-        Setting(name="PF_REPORTS", source="./pf bootstrap made it", value=reports),
-        Setting(name="AWS_PREVIEW_ROLE_ARN", source="./pf bootstrap made it", value=preview_role),
-        Setting(
-            name="AWS_DEPLOY_ROLE_ARN", source="./pf bootstrap made it", value=deploy_role, environment=ENVIRONMENT
-        ),
-        Setting(
-            name="SUPABASE_ACCESS_TOKEN",
-            source=f"{dashboard}, Account, Access Tokens",
-            secret=True,
-            environment=ENVIRONMENT,
-        ),
-        Setting(
-            name="SUPABASE_ANON_KEY",
-            source=f"{dashboard}, Project Settings, API",
-            secret=True,
-            environment=ENVIRONMENT,
-        ),
-        Setting(
-            name="SUPABASE_SERVICE_ROLE_KEY",
-            source=f"{dashboard}, Project Settings, API",
-            secret=True,
-            environment=ENVIRONMENT,
+        Setting(name="PULUMI_BACKEND_URL", source=made, value=backend_url),
+        Setting(name="PF_REPORTS", source=made, value=reports),
+        Setting(name="AWS_PREVIEW_ROLE_ARN", source=made, value=preview_role),
+        Setting(name="AWS_DEPLOY_ROLE_ARN", source=made, value=deploy_role, environment=DEPLOYS),
+        Setting(name="AWS_CHECK_ROLE_ARN", source=made, value=check_role, environment=LOOKS),
+        *(
+            Setting(name=name, source=f"Supabase's dashboard, {where}", secret=True, environment=environment)
+            for environment in (DEPLOYS, LOOKS)
+            for name, where in SUPABASE.items()
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""What GitHub has to be told once about the repository: its branch's rules, and the environment that deploys.
+"""What GitHub has to be told once about the repository: its branch's rules, and the environments of its jobs.
 
 Each is one call of its REST API, printed as `gh` takes it. A review of the code is asked for here; who approves a
 change of the infrastructure is the approval gate's to say, since an environment takes the word of one reviewer only.
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ENVIRONMENT = "production"  # the one that the deploying role trusts
-REQUIRED_CHECKS = ("test", "preview", "approvals")
+DEPLOYS, LOOKS = "production", "operations"  # which the deploying role trusts, and that of the scheduled checks
+REQUIRED_CHECKS = ("test", "policies", "approvals")
 HOTFIX_BRANCHES = "hotfix/*"
 
 
@@ -33,7 +33,6 @@ class Call:
 
 def calls(branch: str) -> Sequence[Call]:
     """In this order. `branch`: the protected one, by its name in the repository."""
-    policies = f"environments/{ENVIRONMENT}/deployment-branch-policies"
     return [
         Call(
             why=f"{branch} takes reviewed changes with green checks only",
@@ -41,20 +40,25 @@ def calls(branch: str) -> Sequence[Call]:
             path="rulesets",
             payload=ruleset(branch),
         ),
-        Call(
-            why="jobs of chosen branches alone deploy",
-            method="PUT",
-            path=f"environments/{ENVIRONMENT}",
-            payload={
-                "deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True},
-                "prevent_self_review": True,
-                "reviewers": None,
-                "wait_timer": 0,
-            },
-        ),
+        *_environment(DEPLOYS, "jobs of chosen branches alone deploy", (branch, HOTFIX_BRANCHES)),
+        *_environment(LOOKS, f"scheduled checks are those of {branch}", (branch,)),
+    ]
+
+
+def _environment(name: str, why: str, branches: Sequence[str]) -> list[Call]:
+    """Without reviewers: the watch of a deployment, and a check at night, can't wait for one."""
+    path = f"environments/{name}"
+    chosen = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+    return [
+        Call(why=why, method="PUT", path=path, payload={**chosen, "reviewers": None, "wait_timer": 0}),
         *(
-            Call(why=f"jobs of {name} may", method="POST", path=policies, payload={"name": name, "type": "branch"})
-            for name in (branch, HOTFIX_BRANCHES)
+            Call(
+                why=f"jobs of {one} may",
+                method="POST",
+                path=f"{path}/deployment-branch-policies",
+                payload={"name": one, "type": "branch"},
+            )
+            for one in branches
         ),
     ]
 

@@ -52,23 +52,26 @@ def run(**changes: str) -> Recording:
 
 
 def test_it_has_exactly_these_resources() -> None:
-    of_jobs = [f"{job}-{part}" for job in ("deploy", "preview") for part in sorted(PARTS)]
+    of_jobs = [f"{job}-{part}" for job in ("check", "deploy", "preview") for part in sorted(PARTS)]
     assert run().names() == {
         "aws:iam/policy:Policy": sorted(["ci", "workload", *of_jobs]),
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment": of_jobs,
         "aws:kms/alias:Alias": ["buckets", "secrets"],
         "aws:kms/key:Key": ["buckets", "secrets"],
         "parkerflight:iam:Boundary": ["ci", "workload"],
-        "parkerflight:iam:CIRole": ["deploy", "preview"],
+        "parkerflight:iam:CIRole": ["check", "deploy", "preview"],
         "parkerflight:kms:KeptKey": ["buckets", "secrets"],
         "parkerflight:s3:Bucket": ["reports", "state"],
         **{type_: ["reports", "state"] for type_ in (BUCKET, *OF_A_BUCKET)},
         PROVIDER: ["github"],
-        ROLE: ["deploy", "preview"],
+        ROLE: ["check", "deploy", "preview"],
     }
 
 
-@pytest.mark.parametrize(("job", "claim"), [("deploy", "environment:production"), ("preview", "pull_request")])
+@pytest.mark.parametrize(
+    ("job", "claim"),
+    [("check", "environment:operations"), ("deploy", "environment:production"), ("preview", "pull_request")],
+)
 def test_a_role_trusts_one_kind_of_job_of_one_repository(job: str, claim: str) -> None:
     role = run().one(ROLE, job)
     (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]

@@ -116,6 +116,7 @@ def test_in_an_empty_account_everything_is_named_as_missing(ground: Ground) -> N
         "identity provider token.actions.githubusercontent.com",
         "parker-flight-sandbox-ci-boundary",
         "parker-flight-sandbox-workload-boundary",
+        "parker-flight-sandbox-check",
         "parker-flight-sandbox-deploy",
         "parker-flight-sandbox-preview",
     }
@@ -128,20 +129,21 @@ def test_what_github_lacks_is_named_with_the_command_that_sets_it(ground: Ground
     httpserver.expect_request(f"{repository}/environments/production/secrets").respond_with_json(
         {"secrets": [{"name": "SUPABASE_ANON_KEY"}]}
     )
-    httpserver.expect_request(f"{repository}/environments/production/variables").respond_with_data(status=404)
+    for place in ("production/variables", "operations/variables", "operations/secrets"):
+        httpserver.expect_request(f"{repository}/environments/{place}").respond_with_data(status=404)
     given = {"github_token": SecretStr("a-token"), "github_api_url": httpserver.url_for("").rstrip("/")}
     stack = replace(ground.stack, environment=ground.stack.environment.model_copy(update=given))
 
     found = {one.name: one for one in check(replace(ground, stack=stack)).checks}
 
     assert found["PF_REPORTS"].status is Status.HEALTHY
-    assert found["SUPABASE_ANON_KEY"].status is Status.HEALTHY
-    assert found["AWS_DEPLOY_ROLE_ARN"].status is Status.DOWN
-    assert (
-        f"gh variable set AWS_DEPLOY_ROLE_ARN --repo {REPOSITORY} --env production --body "
-        "arn:aws:iam::123456789012:role/parker-flight-sandbox-deploy" in found["AWS_DEPLOY_ROLE_ARN"].detail
-    )
-    assert found["SUPABASE_SERVICE_ROLE_KEY"].detail.endswith(
+    assert found["SUPABASE_ANON_KEY (production)"].status is Status.HEALTHY
+    assert found["SUPABASE_ANON_KEY (operations)"].status is Status.DOWN
+    assert found["AWS_DEPLOY_ROLE_ARN (production)"].status is Status.DOWN
+    command = f"gh variable set AWS_DEPLOY_ROLE_ARN --repo {REPOSITORY} --env production --body "
+    role = "arn:aws:iam::123456789012:role/parker-flight-sandbox-deploy"
+    assert f"{command}{role}" in found["AWS_DEPLOY_ROLE_ARN (production)"].detail
+    assert found["SUPABASE_SERVICE_ROLE_KEY (production)"].detail.endswith(
         f"gh secret set SUPABASE_SERVICE_ROLE_KEY --repo {REPOSITORY} --env production"
     )
 
@@ -172,14 +174,14 @@ def test_no_step_holds_a_secret_and_each_needs_no_more_than_a_shell(ground: Grou
 
 
 def test_the_branch_asks_for_reviews_and_green_checks_and_the_environment_for_chosen_branches() -> None:
-    ruleset, environment, *branches = calls("main")
+    ruleset, environment, first, second, looks, third = calls("main")
     rules = {rule["type"]: rule.get("parameters", {}) for rule in ruleset.payload["rules"]}
     assert {"deletion", "non_fast_forward"} <= rules.keys()
     assert rules["pull_request"]["require_code_owner_review"] is True
     assert [one["context"] for one in rules["required_status_checks"]["required_status_checks"]] == [*REQUIRED_CHECKS]
     assert ruleset.payload["bypass_actors"] == []
-    assert environment.path == "environments/production"
-    assert [one.payload["name"] for one in branches] == ["main", "hotfix/*"]
+    assert (environment.path, looks.path) == ("environments/production", "environments/operations")
+    assert [one.payload["name"] for one in (first, second, third)] == ["main", "hotfix/*", "main"]
 
 
 def test_a_call_is_printed_as_a_shell_takes_it() -> None:

@@ -164,8 +164,10 @@ class Scenario:
         variables = {
             "PULUMI_BACKEND_URL": own["PULUMI_BACKEND_URL"],
             "PF_REPORTS": (self.folder / "reports").as_uri(),
-            "AWS_PREVIEW_ROLE_ARN": "arn:aws:iam::123456789012:role/reader",
-            "AWS_DEPLOY_ROLE_ARN": "arn:aws:iam::123456789012:role/deployer",
+            **{
+                f"AWS_{job.upper()}_ROLE_ARN": f"arn:aws:iam::123456789012:role/{job}"
+                for job in ("preview", "deploy", "check")
+            },
         }
         found = {name: value for name, value in own.items() if world and name not in hidden | variables.keys()} | {
             "TEST_ORIGIN": str(self.origin),

@@ -77,7 +77,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
     (edited,) = scenario.github.comments[7]
     assert edited["id"] == first["id"]
     assert "allowed" in edited["body"]
-    assert roles(scenario) == ["reader", "reader"]
+    assert roles(scenario) == ["preview", "preview"]
 
     scenario.git("checkout", "-q", "main")
     scenario.git("merge", "-q", "--no-ff", "-m", "merged", "change")
@@ -86,7 +86,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
     run = scenario.pushed()
     assert run.jobs == {"deploy": "success", "watch": "success"}, run.said
     assert WIDER in key_policy(scenario)
-    assert roles(scenario) == ["deployer", "deployer"]
+    assert roles(scenario) == ["deploy", "deploy"]
     (kept,) = (scenario.artefacts / "deployment/report").glob("*.json")
     assert json.loads(kept.read_text())["verified"] is True
 
@@ -167,4 +167,4 @@ def test_a_check_that_fails_has_an_issue_until_it_is_green(scenario: Scenario) -
     run = looked()
     assert run.jobs == {"check": "success"}, run.said
     assert issue["state"] == "closed"
-    assert roles(scenario) == ["reader", "reader"]
+    assert roles(scenario) == ["check", "check"]
