@@ -31,6 +31,10 @@ class Run:
     jobs: Mapping[str, str]
     said: str
 
+    @property
+    def verdicts(self) -> str:
+        return ", ".join(f"{job} {result}" for job, result in self.jobs.items())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:

@@ -2,18 +2,27 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import SHOWED
 from tests.e2e.test_rollback import answering
 from tests.workflows.scenario import SECRETS, Run, Scenario
 from toolchain import paths
 
 pytestmark = pytest.mark.rows("K9", "D1", "C3")
 
+Show = Callable[[str], None]
+
 POLICY = "components/encryption_key.py"
 WIDER = "kms:GetParametersForImport"
+
+
+@pytest.fixture
+def show(record_property: Callable[[str, object], None]) -> Show:
+    """A line for whoever runs the tests."""
+    return lambda line: record_property(SHOWED, line)
 
 
 @pytest.fixture
@@ -53,7 +62,9 @@ def answer(scenario: Scenario) -> str:
     return scenario.checkout.call("encrypt-data", {"purpose": "general-data", "plaintext": "hello"}, token).text
 
 
-def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_taken_back(branch: Scenario) -> None:
+def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_taken_back(
+    branch: Scenario, show: Show
+) -> None:
     scenario = branch
     widen(scenario)
     scenario.commit("wider", "change")
@@ -69,6 +80,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
     ):
         assert part in text
     assert "a rollback goes to version 1" in text
+    show(f"a widened key policy: {run.verdicts}; the comment says: {text.splitlines()[1]}")
 
     scenario.signed("security", "devops")
     scenario.commit("approved", "change")
@@ -78,6 +90,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
     assert edited["id"] == first["id"]
     assert "allowed" in edited["body"]
     assert roles(scenario) == ["preview", "preview"]
+    show(f"approvals pushed: {run.verdicts}; the same comment says: {edited['body'].splitlines()[1]}")
 
     scenario.git("checkout", "-q", "main")
     scenario.git("merge", "-q", "--no-ff", "-m", "merged", "change")
@@ -89,6 +102,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
     assert roles(scenario) == ["deploy", "deploy"]
     (kept,) = (scenario.artefacts / "deployment/report").glob("*.json")
     assert json.loads(kept.read_text())["verified"] is True
+    show(f"merged: {run.verdicts}; the key policy in AWS is the wider one")
 
     answering(scenario.checkout.root / "supabase/functions/encrypt-data/handler.ts", "x", ciphertext='"not encrypted"')
     scenario.commit("answers wrongly", "main")
@@ -103,6 +117,7 @@ def test_a_change_is_previewed_approved_merged_and_deployed_and_what_breaks_is_t
         ("rollback", "succeeded"),
     ]
     assert "not encrypted" not in answer(scenario)
+    show(f"a function that answers wrongly: {run.verdicts}; version 2 is back by itself")
     scenario.git("revert", "--no-edit", "HEAD")
     scenario.git("push", "-q", "origin", "HEAD:main")
 
