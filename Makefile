@@ -19,7 +19,7 @@ up: setup ## start the sandbox, approve and deploy the whole stack on it, show i
 down: ## stop the sandbox; no process stays, its AWS forgets all keys, and the next `make up` starts empty
 	@if [ -x .venv/bin/python ]; then ./pf sandbox down; else echo "nothing is set up here, so nothing runs"; fi
 
-# A file to a worker, the long ones first: with them at the end one core would wait for the other.
+# A file to a worker, as the folders are named: ci, docs and e2e take longest, and at the end one core would wait for them.
 PYTEST := .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: lint functions ## run every check and test but the drills

@@ -134,6 +134,7 @@ def test_signers_that_the_change_brings_along_do_not_count(protected: Checkout) 
     assert "mallory@example.com" in protected.pf("signers", "list").stdout
 
 
+@pytest.mark.drill
 def test_a_record_that_somebody_forged_makes_nobody_a_signer(protected: Checkout) -> None:
     (record,) = (protected.state / "sandbox/pulumi/.parker-flight").rglob("live.json")
     before = record.read_text()
@@ -143,6 +144,7 @@ def test_a_record_that_somebody_forged_makes_nobody_a_signer(protected: Checkout
     record.write_text(before)
 
 
+@pytest.mark.drill
 def test_a_protected_stack_is_not_updated_without_its_pack(protected: Checkout) -> None:
     shell = 'eval "$(./pf env)"; unset PULUMI_OPTION_POLICY_PACK; exec pulumi up --yes --skip-preview'
     refused = protected.run("sh", "-c", shell, check=False)

@@ -131,6 +131,7 @@ def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
     assert any("deployment rolled back" in one for one in subjects)
 
 
+@pytest.mark.drill
 @pytest.mark.rows("D1", "D3")
 def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended(
     checkout: Checkout, handler: Path

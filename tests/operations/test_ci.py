@@ -12,8 +12,8 @@ from pytest_httpserver import HTTPServer
 from operations.ci import BOT, ON_A_SANDBOX, Job, comment, keep_issue
 from operations.errors import ExitCode, OperationError
 from operations.preview_markdown import marker
+from tests.ci.github import REPOSITORY, GitHub
 from tests.operations.test_preview import hostile_report, report
-from tests.workflows.github import REPOSITORY, GitHub
 
 pytestmark = pytest.mark.rows("K9", "O1")
 

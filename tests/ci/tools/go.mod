@@ -1,4 +1,4 @@
-module parkerflight/tests/workflows/tools
+module parkerflight/tests/ci/tools
 
 go 1.25.0
 

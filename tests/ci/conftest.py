@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_httpserver import HTTPServer
 
+from tests.ci.github import GitHub
+from tests.ci.scenario import Scenario, plays_production
 from tests.e2e.checkout import new_checkout
-from tests.workflows.github import GitHub
-from tests.workflows.scenario import Scenario, plays_production
 
 
 @pytest.fixture(scope="package")

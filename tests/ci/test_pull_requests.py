@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.ci.scenario import SECRETS, Run, Scenario
 from tests.conftest import SHOWED
 from tests.e2e.test_rollback import answering
-from tests.workflows.scenario import SECRETS, Run, Scenario
 from toolchain import paths
 
 pytestmark = pytest.mark.rows("K9", "D1", "C3")

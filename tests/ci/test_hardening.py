@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflows.scenario import WORKFLOWS
-from tests.workflows.tools import built
+from tests.ci.scenario import WORKFLOWS
+from tests.ci.tools import built
 from toolchain import paths, pins
 
 pytestmark = pytest.mark.rows("K9", "D1", "O1")

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from tests.ci.github import REPOSITORY, GitHub
+from tests.ci.tools import built
 from tests.e2e.checkout import Checkout
-from tests.workflows.github import REPOSITORY, GitHub
-from tests.workflows.tools import built
 from toolchain import paths
 
 GIT = ("git", "-c", "user.name=Dev", "-c", "user.email=dev@example.com")
