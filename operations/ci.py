@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
 from gate.text import plain
-from operations.errors import ExitCode, OperationError
+from operations.errors import OperationError
 from operations.github import GitHub, Issue
 from operations.output import say
 from operations.preview_markdown import MARKER, fenced, markdown, marker
@@ -143,9 +143,9 @@ def _ours(github: GitHub, title: str) -> Iterator[Issue]:
 
 
 def _said(file: Path) -> str:
-    """The end says how it went."""
+    """The end says how it went. Without a file the job had failed before the check began."""
     try:
         text = file.read_text(errors="replace")
-    except OSError as error:
-        raise OperationError(f"{file} can't be read: {error.strerror}", code=ExitCode.USAGE) from error
+    except OSError:
+        return "It ended before the check began: the job's own steps say why."
     return "\n".join(plain(line, 2000) for line in text[-LONGEST_SAID:].splitlines()) or "(it said nothing)"

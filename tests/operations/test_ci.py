@@ -172,6 +172,10 @@ def test_what_a_check_printed_last_is_what_is_told(github: GitHub, job: MakeJob,
     keep_issue(job(), "daily", green=False, said=said)
     assert len(github.issues[0]["body"]) < 65_536
     assert "the end" in github.issues[0]["body"]
-    said.unlink()
-    with pytest.raises(OperationError, match="can't be read"):
-        keep_issue(job(), "daily", green=False, said=said)
+
+
+def test_a_job_that_failed_before_its_check_began_has_an_issue_all_the_same(
+    github: GitHub, job: MakeJob, tmp_path: Path
+) -> None:
+    keep_issue(job(), "daily", green=False, said=tmp_path / "none.txt")
+    assert "before the check began" in github.issues[0]["body"]
