@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 
 from gate.text import plain
 from operations.errors import OperationError
-from operations.github import GitHub, Issue
+from operations.github import API_URL, GitHub, Issue
 from operations.output import say
 from operations.preview_markdown import MARKER, fenced, markdown, marker
 from operations.preview_report import PreviewReport
@@ -32,7 +32,7 @@ class Job(BaseSettings):
 
     github_repository: str = ""
     github_token: SecretStr = SecretStr("")
-    github_api_url: str = "https://api.github.com"
+    github_api_url: str = API_URL
     github_server_url: str = "https://github.com"
     github_run_id: str = ""
     github_event_path: Path | None = None

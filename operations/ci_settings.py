@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import httpx
 
 from operations.errors import ExitCode, OperationError
+from operations.github import API_URL
 from operations.repository_rules import DEPLOYS, LOOKS
 from operations.supabase import http_client
 
-API_URL = "https://api.github.com"
 SECONDS = 10
 LISTED = 100
 NOT_FOUND = 404

@@ -211,12 +211,12 @@ class _Deployment:
             live = self.store.versions.latest()
         with ThreadPoolExecutor() as pool:
             unwell = pool.submit(health, self.stack) if live else None
-            alarms = pool.submit(Critical(self.stack).states)
+            alarms = pool.submit(Critical(self.stack).states) if live else None
             found = preflight(self.stack, self.engine)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
         self.journal.version_before = live.number if live else None
-        if unwell is None:
+        if unwell is None or alarms is None:
             return found, Before(live=live)
         # A function that isn't there yet is no function that was unwell already.
         new = self.stack.release.functions.keys() - {one.partition(" ")[0] for one in live.functions} if live else set()

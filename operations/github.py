@@ -1,13 +1,15 @@
 """GitHub's REST API, as far as CI needs it: comments on a pull request, issues of the checks that fail."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import httpx
 from pydantic import BaseModel, ValidationError
 
 from operations.errors import ExitCode, OperationError
 from operations.supabase import http_client
 
+API_URL = "https://api.github.com"
 API_VERSION = "2022-11-28"
 SECONDS = 20
 PER_PAGE = 100
@@ -100,12 +102,10 @@ class GitHub:
                 return
             page += 1
 
-    def _call(self, method: str, path: str, **arguments: Mapping[str, Any]) -> Any:
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
         """Raises: OperationError; what was not written then can be written by running the same job again."""
-        import httpx
-
         try:
-            answer = self._client.request(method, f"{self._url}{path}", **arguments)  # pyright: ignore[reportArgumentType]
+            answer = self._client.request(method, f"{self._url}{path}", **arguments)
         except httpx.HTTPError as error:
             raise OperationError(
                 f"GitHub did not answer {method} {path} ({type(error).__name__})",

@@ -1,6 +1,5 @@
 """The programs that check and run workflows, built from their pinned Go modules where the machine hasn't built them."""
 
-import os
 import subprocess
 import tempfile
 from hashlib import sha256
@@ -29,7 +28,3 @@ def built(name: str) -> Path:
                 subprocess.run([*command, PACKAGES[name]], cwd=MODULE, env=go_environment(), check=True)
                 unfinished.replace(program)
     return program
-
-
-def without_colours() -> dict[str, str]:
-    return os.environ | {"NO_COLOR": "1"}
