@@ -1,8 +1,9 @@
 """A preview as a comment on a pull request.
 
 Whatever comes from the change under review (names, values, reasons, messages) stands in code spans and code blocks,
-escaped to one harmless line: there no Markdown, HTML, mention, reference or link of it comes alive. GitHub takes 65,536
-characters; what doesn't fit is counted, never dropped in silence.
+escaped to one harmless line: there no Markdown, HTML, mention, reference or link of it comes alive. So does every other
+text of a report, since the change's own code ran where it was written. GitHub takes 65,536 characters; what doesn't fit
+is counted, never dropped in silence.
 """
 
 import re
@@ -62,8 +63,9 @@ def code(text: str, longest: int = LONGEST_ITEM, *, in_table: bool = False) -> s
     return _span(plain(text, longest), in_table=in_table)
 
 
-def _span(harmless: str, *, in_table: bool = False) -> str:
-    harmless = harmless.strip() or "(empty)"
+def _span(escaped: str, *, in_table: bool = False) -> str:
+    """Of what was escaped where it was written. That it was is not relied on: a line's end would end the span."""
+    harmless = _printable(escaped.strip()) or "(empty)"
     fence = "`" * (_longest_run(harmless) + 1)
     pad = " " if harmless[0] == "`" or harmless[-1] == "`" else ""
     span = f"{fence}{pad}{harmless}{pad}{fence}"
@@ -129,7 +131,9 @@ def _undo(report: PreviewReport) -> Iterator[str]:
         return
     question, _, answer = report.undoable.partition("? ")
     yield from ("", f"**{question.capitalize()}?** {code(answer)}", "")
-    items = [f"- forward-only: {code(f'{one.op} of {noun(one.type)} {one.name}')}: {one.why}" for one in report.lasting]
+    items = [
+        f"- forward-only: {code(f'{one.op} of {noun(one.type)} {one.name}')}: {code(one.why)}" for one in report.lasting
+    ]
     yield from _fitting(items, "undo", "changes", report.stack)
 
 
@@ -226,9 +230,14 @@ def _diff(diff: str, room: int) -> Iterator[str]:
 
 
 def _visible(line: str) -> str:
-    """Control, format and other unprintable characters escaped; a long line cut, and said to be."""
+    """A long line cut, and said to be."""
     if len(line) > LONGEST_DIFF_LINE:
         line = f"{line[:LONGEST_DIFF_LINE]} … {len(line) - LONGEST_DIFF_LINE:,} characters more"
+    return _printable(line)
+
+
+def _printable(line: str) -> str:
+    """Control, format and other unprintable characters escaped."""
     return "".join(
         one.encode("unicode_escape").decode() if unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" else one
         for one in line

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints
 
 from gate.surface import Surface
 from gate.words import ChangeKind, differences
@@ -20,6 +20,11 @@ SHOWN = 12  # characters of a digest that people read
 
 # What can't be got back comes first.
 OPS = ("replace", "delete", "import-replacement", "import", "create", "update")
+
+
+# A step's kind as the engine names it, and how many: both are shown as they are, whoever has written the report.
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
+Count = Annotated[int, Field(ge=0, lt=10**9)]
 
 
 class Outcome(StrEnum):
@@ -59,7 +64,7 @@ class PreviewReport(BaseModel):
     outcome: Outcome
     previewed_at: datetime
     seconds: float
-    counts: dict[str, int]  # by kind of step, and `unchanged`
+    counts: Annotated[dict[Kind, Count], Field(max_length=40)]  # by kind of step, and `unchanged`
     steps: list[Step]
     functions: list[FunctionChange]
     undo: list[Undo] = []  # one entry a change
@@ -83,7 +88,7 @@ class PreviewReport(BaseModel):
     def changes(self) -> str:
         """`1 to replace, 2 to update, 30 unchanged`"""
         named = [f"{count} to {op}" for op, count in self.counts.items() if op != "unchanged" and count]
-        return ", ".join([*(named or ["nothing to change"]), f"{self.counts['unchanged']} unchanged"])
+        return ", ".join([*(named or ["nothing to change"]), f"{self.counts.get('unchanged', 0)} unchanged"])
 
     @property
     def undoable(self) -> str:

@@ -1,5 +1,6 @@
 """The preview: what is read from the engine's event log, how it is judged, and how it is shown without harm."""
 
+import itertools
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pydantic import ValidationError
 
 from gate.words import ChangeKind
 from operations.approvals import Approvals, FiledApproval, Given, MissingApproval
@@ -467,6 +469,53 @@ def test_hostile_text_stays_text_in_a_comment() -> None:
     assert not re.search(r"everyone|evil|[@#<>|\[\]]|a`b", words)
 
 
+def forged() -> PreviewReport:
+    """What a change may hand on in place of its preview: its own text also where every honest one is ours."""
+    drifted = CHANGED.model_copy(update={"undo": UNDO.undo, "way_back": UNDO.way_back, "drift": CHANGED.differences})
+    texts: dict[str, Any] = {
+        "title": HOSTILE,
+        "sentences": [HOSTILE],
+        "why": HOSTILE,
+        "made": HOSTILE,
+        "counts": {},
+        "gate_problem": HOSTILE,
+    }
+
+    def forge(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {name: texts.get(name, forge(value)) for name, value in one.items()}
+        return [forge(value) for value in one] if isinstance(one, list) else one
+
+    return PreviewReport.model_validate(forge(drifted.model_dump(mode="json")))
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_forged_report_can_write_no_markdown_either(judged: bool) -> None:
+    report = forged() if judged else forged().model_copy(update={"approvals": None})
+    found = tokens(markdown(report))
+    raw = [token.content.strip() for token in found if token.type == "html_block"]
+    assert raw == [marker("sandbox")]
+    assert not {token.type for token in found} & {"em_open", "html_inline", "hr", "image", "link_open"}
+    words = "".join(token.content for token in found if token.type == "text")
+    assert not re.search(r"everyone|evil|[@#<>|\[\]]|a`b", words)
+    assert sum(token.type == "heading_open" for token in found) == 1
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"@everyone **look**": 1, "unchanged": 0},
+        {"create": 10**4000, "unchanged": 0},
+        {"create": -1},
+        {"a" * 41: 1},
+        {"".join(letters): 1 for letters in itertools.product("abc", repeat=4)},
+    ],
+)
+def test_a_forged_report_counts_steps_of_the_engine_or_is_none(counts: dict[str, int]) -> None:
+    with pytest.raises(ValidationError, match="counts"):
+        report(counts=counts)
+
+
 def test_a_hostile_row_stays_one_row_of_four_cells() -> None:
     found = tokens(markdown(hostile_report()))
     assert sum(token.type == "tr_open" for token in found) == 2
@@ -636,7 +685,7 @@ def test_a_preview_says_whether_it_can_be_undone_and_what_would_be_lost(capsys: 
     assert "replace of log group operations: its log events are gone" in shown
     comment = markdown(UNDO)
     assert "**Can this be undone?**" in comment
-    assert "- forward-only: `replace of log group operations`: its log events are gone" in comment
+    assert "- forward-only: `replace of log group operations`: `its log events are gone`" in comment
 
 
 @pytest.mark.parametrize(
