@@ -82,7 +82,11 @@ class Commits:
     def is_on(self, branch: str) -> bool:
         """Whether this very program, with nothing uncommitted, is on the branch."""
         head = self.head()
-        return bool(head) and not self.is_dirty() and self.has(branch, head)
+        return bool(head) and self.has(branch, head) and self.is_committed()
+
+    def is_committed(self) -> bool:
+        """Whether this very program is a commit's."""
+        return bool(self.head()) and not self.is_dirty()
 
     def is_dirty(self) -> bool:
         """Whether the program is not as its commit has it; that of a folder outside git is as it is."""
@@ -129,16 +133,17 @@ class ReleaseCommits(Commits):
         return super().authors(since) if self._blobs() else frozenset()
 
     @override
-    def is_on(self, branch: str) -> bool:
-        return bool(self.commit) and self.has(branch, self.commit) and self.is_as_committed()
-
-    def is_as_committed(self) -> bool:
+    def is_committed(self) -> bool:
         blobs = self._blobs()
         here = {file.relative_to(self.release).as_posix(): file for file in _files(self.release)}
         complete = all(path in here for path in blobs if _counts(path))
-        return complete and all(
-            blobs.get(path) == self._blob(file) or (path in blobs and self._is_encrypted_otherwise(path, file))
-            for path, file in here.items()
+        return (
+            bool(blobs)
+            and complete
+            and all(
+                blobs.get(path) == self._blob(file) or (path in blobs and self._is_encrypted_otherwise(path, file))
+                for path, file in here.items()
+            )
         )
 
     def _is_encrypted_otherwise(self, path: str, file: Path) -> bool:

@@ -31,6 +31,7 @@ from gate.trust import Trust, TrustError, TrustFiles, in_force
 NAMESPACE = "parker-flight"
 EMERGENCY = "PF_EMERGENCY"
 AS_MERGED = "PF_AS_MERGED"
+DRY_RUN = "PULUMI_DRY_RUN"  # the engine's, for whatever it starts
 FOLDER = "PF_APPROVALS"
 # A rollback runs a release that was unpacked outside git: the repository that vouches for it, and by which commit; the
 # version's number is for words alone.
@@ -112,15 +113,15 @@ class Gate:
         """
         commits = self.commits
         return all(
-            (not commits.is_dirty() if self._is_judged_as_merged else commits.is_on(branch))
+            (commits.is_committed() if self._is_judged_as_merged else commits.is_on(branch))
             and (self.is_return or TrustFiles.of_commit(commits, commits.head()).digest == self.files.digest)
             for branch in self.branches
         )
 
     @property
     def _is_judged_as_merged(self) -> bool:
-        """What a pull request wants to know. An update is never judged so: the pack is told which of both it is."""
-        return bool(self.environment.get(AS_MERGED)) and self.environment.get("PULUMI_DRY_RUN") != "false"
+        """What a pull request wants to know. An update is never judged so: whoever asks has to say that it is none."""
+        return bool(self.environment.get(AS_MERGED)) and self.environment.get(DRY_RUN) == "true"
 
     @property
     def hours(self) -> BusinessHours:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gate.evidence import AS_MERGED, CLOSED, Gate
+from gate.evidence import AS_MERGED, CLOSED, DRY_RUN, Gate
 from gate.receipt import Receipt, ReceiptError
 from gate.state import State, read
 from gate.surface import Surface
@@ -43,7 +43,7 @@ def preview(stack: Stack, *, quiet: bool = False, as_merged: bool = False) -> Pr
     `as_merged`: the commit is judged as if it were on the protected branch already.
     """
     if as_merged:
-        stack = replace(stack, variables={**stack.variables, AS_MERGED: "1"})
+        stack = replace(stack, variables={**stack.variables, AS_MERGED: "1", DRY_RUN: "true"})
     start, at = time.monotonic(), datetime.now(UTC)
     run = _run(stack, quiet=quiet)
     steps = sorted(run.events.steps, key=order)

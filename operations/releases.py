@@ -229,7 +229,7 @@ def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:
         texts.append(here.file(head, name) or b"")
     if not any(f"{NAMESPACE}:protectedBranch".encode() in text for text in texts):
         return
-    if not ReleaseCommits(folder=ROOT, release=folder, commit=version.commit).is_as_committed():
+    if not ReleaseCommits(folder=ROOT, release=folder, commit=version.commit).is_committed():
         raise OperationError(
             f"the archive of version {version.number} is not what the commit {version.commit[:12] or '(none)'} has, or "
             "this clone doesn't have that commit: nothing of it was run",

@@ -14,16 +14,14 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from pulumi_policy import PolicyPack  # noqa: E402
 
-from gate.evidence import of_environment  # noqa: E402
+from gate.evidence import DRY_RUN, of_environment  # noqa: E402
 from policies import waivers  # noqa: E402
 from policies.analyzer import APPROVAL, PACK, install  # noqa: E402
 from policies.approval import ApprovalGate  # noqa: E402
 from policies.rules import all_policies, version  # noqa: E402
 
 POLICIES = all_policies()
-GATE = ApprovalGate(
-    of_environment(Path.cwd(), os.environ), dry_run=os.environ.get("PULUMI_DRY_RUN") == "true", pack=version()
-)
+GATE = ApprovalGate(of_environment(Path.cwd(), os.environ), dry_run=os.environ.get(DRY_RUN) == "true", pack=version())
 try:
     install(gates=[GATE], waivers=waivers.load({policy.name for policy in POLICIES} - {APPROVAL}))
 except waivers.WaiverError as error:
