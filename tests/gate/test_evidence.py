@@ -92,10 +92,10 @@ def test_a_preview_may_be_judged_as_if_its_commit_were_merged_and_an_update_neve
     checkout.repository.git("switch", "-q", "-c", "change")
     checkout.repository.commit({"__main__.py": "changed"})
     assert not checkout.gate(branch="main").is_reviewed
-    previewed = {"PF_AS_MERGED": "1", "PULUMI_DRY_RUN": "true"}
+    previewed: dict[str, Any] = {"PF_AS_MERGED": "1", "PULUMI_DRY_RUN": "true"}
     assert checkout.gate(branch="main", **previewed).is_reviewed
     for dry_run in ("false", ""):  # a pack that isn't told is not in a preview
-        assert not checkout.gate(branch="main", **previewed | {"PULUMI_DRY_RUN": dry_run}).is_reviewed
+        assert not checkout.gate(branch="main", PF_AS_MERGED="1", PULUMI_DRY_RUN=dry_run).is_reviewed
     checkout.repository.write({"__main__.py": "and not committed"})
     assert not checkout.gate(branch="main", **previewed).is_reviewed
 
