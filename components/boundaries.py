@@ -5,6 +5,7 @@ A boundary allows nothing by itself; a role may do what its boundary and its pol
 
 from components.naming import APPLICATION, Site
 from components.policy_document import Statement, document
+from components.rights import JOBS
 
 LOSES_KEYS = (
     "kms:DeleteImportedKeyMaterial",
@@ -23,16 +24,18 @@ _NO_KEY_IS_LOST: Statement = {"Sid": "NoKeyIsLost", "Effect": "Deny", "Action": 
 
 
 def of_ci(site: Site) -> str:
-    """Of both jobs' roles: everything but what would free them of their limits, lose a key or read customer data."""
+    """Of the jobs' roles: everything but what would free them of their limits, lose a key or read customer data."""
     buckets = [f"arn:aws:s3:::{bucket}" for bucket in (site.state_bucket, site.report_bucket)]
     own = [
-        *(site.ci_role_arn(what) for what in ("deploy", "preview")),
-        site.policy_arn("deploy-*"),
-        site.policy_arn("preview-*"),
+        *(site.ci_role_arn(job) for job in JOBS),
+        *(site.policy_arn(f"{job}-*") for job in JOBS),
         site.boundary_arn("*").removesuffix("-boundary"),
         site.identity_provider_arn,
     ]
-    kept = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": [site.bucket_alias, site.secrets_alias]}}
+    of_the_state = {"kms:ResourceAliases": [site.bucket_alias, site.secrets_alias]}
+    kept = {"ForAnyValue:StringEquals": of_the_state}
+    # Without any alias, too. What a service encrypts with a key of AWS's own, as SSM a parameter, is no data of ours.
+    others = {"ForAllValues:StringNotEquals": of_the_state, "Null": {"kms:ViaService": "true"}}
     data = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": sorted(site.key_aliases.values())}}
     return document(
         [
@@ -85,6 +88,14 @@ def of_ci(site: Site) -> str:
                 "Action": list(USES_KEYS),
                 "Resource": "*",
                 "Condition": data,
+            },
+            {
+                # Else a key would serve whoever has moved its alias to another first.
+                "Sid": "NoKeyButThoseOfTheState",
+                "Effect": "Deny",
+                "Action": list(USES_KEYS),
+                "Resource": "*",
+                "Condition": others,
             },
         ]
     )

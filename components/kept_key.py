@@ -11,6 +11,7 @@ from components.naming import PULUMI_SECRETS, Site
 from components.policy_document import Statement, account_root, document
 
 ROTATION_DAYS = 365
+READERS = ("check", "preview")  # the jobs that only read
 READ, WRITE = ("kms:Decrypt",), ("kms:Decrypt", "kms:GenerateDataKey")
 ENGINE = ("kms:Decrypt", "kms:Encrypt")
 
@@ -30,7 +31,7 @@ def buckets_key_policy(site: Site, operators: Sequence[str]) -> str:
         [
             ("WriteState", writers, WRITE, through_s3(site, site.state_bucket)),
             ("WriteReports", writers, WRITE, through_s3(site, site.report_bucket)),
-            ("ReadState", [site.ci_role_arn("preview")], READ, through_s3(site, site.state_bucket)),
+            ("ReadState", [site.ci_role_arn(job) for job in READERS], READ, through_s3(site, site.state_bucket)),
         ],
     )
 
@@ -42,7 +43,7 @@ def secrets_key_policy(site: Site, operators: Sequence[str]) -> str:
         site,
         [
             ("Engine", [site.ci_role_arn("deploy"), *operators], ENGINE, context),
-            ("EngineOfAPreview", [site.ci_role_arn("preview")], READ, context),
+            ("EngineOfAPreview", [site.ci_role_arn(job) for job in READERS], READ, context),
         ],
     )
 

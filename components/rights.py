@@ -354,6 +354,7 @@ def foundation(site: Site) -> Iterator[Grant]:
             "s3:GetBucketTagging",
             "s3:GetBucketVersioning",
             "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
             "s3:ListBucket",
         ),
         resources=buckets,

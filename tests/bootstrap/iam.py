@@ -24,6 +24,8 @@ def _holds(operator: str, key: str, demanded: tuple[str, ...], context: Context)
             return not values or values[0] not in demanded
         case "ForAnyValue:StringEquals":
             return any(value in demanded for value in values)
+        case "ForAllValues:StringNotEquals":
+            return all(value not in demanded for value in values)
         case "Null":
             return (demanded == ("true",)) == (not values)
         case _:

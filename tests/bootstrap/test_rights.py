@@ -132,6 +132,35 @@ def test_the_jobs_may_do_this_and_no_more(
     assert allows(PREVIEW, CI, action, resource, **context) is preview
 
 
+ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+
+
+@pytest.mark.parametrize("job", rights.JOBS)
+def test_whatever_a_job_is_given_one_day_it_changes_neither_itself_nor_another_job(job: str) -> None:
+    for action, resource in (
+        ("iam:UpdateAssumeRolePolicy", SITE.ci_role_arn(job)),
+        ("iam:DeleteRolePolicy", SITE.ci_role_arn(job)),
+        ("iam:CreatePolicyVersion", SITE.policy_arn(f"{job}-keys")),
+        ("iam:SetDefaultPolicyVersion", SITE.policy_arn(f"{job}-state")),
+        ("iam:CreatePolicyVersion", SITE.boundary_arn("ci")),
+        ("iam:UpdateOpenIDConnectProviderThumbprint", SITE.identity_provider_arn),
+    ):
+        assert not allows([ANYTHING], CI, action, resource), (action, resource)
+
+
+@pytest.mark.parametrize("aliases", [[], ["alias/parker-flight-pii-production"], ["alias/of-another"]])
+@pytest.mark.parametrize("action", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"])
+def test_whatever_a_job_is_given_it_uses_no_key_but_those_of_the_state(action: str, aliases: list[str]) -> None:
+    """Nor one from which it has moved the alias, having written itself into the key's policy before."""
+    assert not allows([ANYTHING], CI, action, KEY, kms__ResourceAliases=aliases)
+
+
+def test_what_a_service_encrypts_for_a_job_it_encrypts_all_the_same() -> None:
+    """The parameters of the probe, with the key that AWS manages."""
+    through = {"kms__ResourceAliases": ["alias/aws/ssm"], "kms__ViaService": "ssm.us-east-1.amazonaws.com"}
+    assert allows([ANYTHING], CI, "kms:Decrypt", KEY, **through)
+
+
 def test_a_preview_changes_nothing_and_reads_no_secret() -> None:
     actions = {action for document in PREVIEW for one in parse(document) for action in one.actions}
     verbs = {action.partition(":")[2] for action in actions}
@@ -165,9 +194,6 @@ def test_the_boundary_of_what_a_deployment_makes_lets_through_what_the_program_g
 
 
 def test_the_boundary_of_what_a_deployment_makes_keeps_it_from_everything_else() -> None:
-    everything = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    )
     for action, resource, context in (
         ("iam:CreateUser", f"arn:aws:iam::{SITE.account_id}:user/another", {}),
         ("kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/of-another"]}),
@@ -176,7 +202,7 @@ def test_the_boundary_of_what_a_deployment_makes_keeps_it_from_everything_else()
         ("s3:GetObject", f"{STATE}/.pulumi/stacks/parker-flight/production.json", {}),
         ("ssm:GetParameters", SITE.arn("ssm", "parameter/another"), {}),
     ):
-        assert not allows([everything], WORKLOAD, action, resource, **context), action
+        assert not allows([ANYTHING], WORKLOAD, action, resource, **context), action
 
 
 @pytest.mark.parametrize(("policy", "context"), [(buckets_key_policy, BUCKETS_KEY), (secrets_key_policy, SECRETS_KEY)])
@@ -190,9 +216,10 @@ def test_the_keys_of_the_state_serve_the_jobs_and_the_operators_and_nobody_else(
         return allows([document], document, action, "*", aws__PrincipalArn=who, **context)
 
     assert may("kms:Decrypt", operator)
-    assert may("kms:Decrypt", SITE.ci_role_arn("preview"))
-    assert not may("kms:Encrypt", SITE.ci_role_arn("preview"))
-    assert not may("kms:GenerateDataKey", SITE.ci_role_arn("preview"))
+    for reader in ("check", "preview"):
+        assert may("kms:Decrypt", SITE.ci_role_arn(reader))
+        assert not may("kms:Encrypt", SITE.ci_role_arn(reader))
+        assert not may("kms:GenerateDataKey", SITE.ci_role_arn(reader))
     assert not may("kms:Decrypt", SITE.role_arn)
     assert not may("kms:ScheduleKeyDeletion", operator)
 
