@@ -9,16 +9,13 @@ import pulumi  # noqa: E402
 import pulumi_aws as aws  # noqa: E402
 from pulumi.runtime.config import CONFIG, get_config_env  # noqa: E402
 
-from bootstrap.foundation import Foundation, FoundationError  # noqa: E402
+from bootstrap.foundation import REPORTS_KEPT_DAYS, STATE_KEPT_DAYS, Foundation, FoundationError  # noqa: E402
 from components import boundaries, rights  # noqa: E402
 from components.boundary import Boundary, BoundaryArgs  # noqa: E402
 from components.bucket import Bucket, BucketArgs  # noqa: E402
 from components.ci_role import AUDIENCE, CIRole, CIRoleArgs  # noqa: E402
 from components.kept_key import KeptKey, KeptKeyArgs, buckets_key_policy, secrets_key_policy  # noqa: E402
 from components.naming import GITHUB  # noqa: E402
-
-STATE_KEPT_DAYS = 90  # the engine writes the whole state before and after each step
-REPORTS_KEPT_DAYS = 365  # only of what was replaced by force
 
 try:
     foundation = Foundation.from_config({**get_config_env(), **CONFIG.get()})

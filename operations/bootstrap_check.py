@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bootstrap.foundation import REPORTS_KEPT_DAYS, STATE_KEPT_DAYS
 from components import boundaries, rights
 from components.bucket import bucket_policy
-from components.ci_role import AUDIENCE, trust_policy
-from components.kept_key import buckets_key_policy, secrets_key_policy
+from components.ci_role import AUDIENCE, SESSION_SECONDS, trust_policy
+from components.kept_key import ROTATION_DAYS, buckets_key_policy, secrets_key_policy
 from components.naming import GITHUB
 from gate.canonical import policy_document
 from operations import ci_settings
@@ -21,7 +22,7 @@ from operations.health import Check, HealthReport, Status, worst
 GONE = frozenset(
     {
         *("404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "NoSuchPublicAccessBlockConfiguration"),
-        *("NoSuchTagSet", "NotFoundException"),
+        *("NoSuchLifecycleConfiguration", "NoSuchTagSet", "NotFoundException"),
         "ServerSideEncryptionConfigurationNotFoundError",
     }
 )
@@ -83,8 +84,11 @@ def _keys(ground: Ground, aws: Aws) -> Iterator[Check]:
             continue
         key = found["KeyMetadata"]
         wrong = [] if key["KeyState"] == "Enabled" else [f"the key is {key['KeyState']}"]
-        if not aws.kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]:
+        rotation = aws.kms.get_key_rotation_status(KeyId=key["KeyId"])
+        if not rotation["KeyRotationEnabled"]:
             wrong.append("the key doesn't rotate any more")
+        elif (days := rotation.get("RotationPeriodInDays")) != ROTATION_DAYS:
+            wrong.append(f"the key rotates every {days} days")
         if not _same(aws.kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"], policy):
             wrong.append("its policy was changed")
         yield _judged(alias, wrong, ground.command)
@@ -92,14 +96,25 @@ def _keys(ground: Ground, aws: Aws) -> Iterator[Check]:
 
 def _buckets(ground: Ground, aws: Aws) -> Iterator[Check]:
     site = ground.site
-    for name, once in ((site.state_bucket, False), (site.report_bucket, True)):
+    for name, once, days in (
+        (site.state_bucket, False, STATE_KEPT_DAYS),
+        (site.report_bucket, True, REPORTS_KEPT_DAYS),
+    ):
         tags = _asked(aws.s3.get_bucket_tagging, Bucket=name) if _asked(aws.s3.head_bucket, Bucket=name) else None
         if tags is None or not site.tags.items() <= {one["Key"]: one["Value"] for one in tags["TagSet"]}.items():
             yield _judged(name, ["it is missing, or not ours"], ground.command)
             continue
-        yield _judged(
-            name, list(_loosened(aws, name, site.arn("kms", site.bucket_alias), written_once=once)), ground.command
-        )
+        wrong = [*_loosened(aws, name, site.arn("kms", site.bucket_alias), written_once=once)]
+        yield _judged(name, [*wrong, *_deleting(aws, name, kept_days=days)], ground.command)
+
+
+def _deleting(aws: Aws, name: str, *, kept_days: int) -> Iterator[str]:
+    rules: list[Any] = (_asked(aws.s3.get_bucket_lifecycle_configuration, Bucket=name) or {}).get("Rules", [])
+    if any(one.get("Expiration", {}).keys() & {"Date", "Days"} for one in rules):
+        yield "its lifecycle deletes what is in it"
+    kept = [days for one in rules if (days := one.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"))]
+    if min(kept, default=kept_days) < kept_days:
+        yield f"its lifecycle deletes replaced versions after {min(kept)} days"
 
 
 def _loosened(aws: Aws, name: str, key: str, *, written_once: bool) -> Iterator[str]:
@@ -121,9 +136,8 @@ def _loosened(aws: Aws, name: str, key: str, *, written_once: bool) -> Iterator[
 def _roles(ground: Ground, aws: Aws) -> Iterator[Check]:
     site = ground.site
     found = _asked(aws.iam.get_open_id_connect_provider, OpenIDConnectProviderArn=site.identity_provider_arn)
-    lacking = "it is missing" if found is None else f"it doesn't take the audience {AUDIENCE}"
-    right = found is not None and AUDIENCE in found["ClientIDList"]
-    yield _judged(f"identity provider {GITHUB}", [] if right else [lacking], ground.command)
+    wrong = ["it is missing"] if found is None else [*_audiences(ground, found["ClientIDList"])]
+    yield _judged(f"identity provider {GITHUB}", wrong, ground.command)
     for what, policy in (("ci", boundaries.of_ci(site)), ("workload", boundaries.of_workloads(site))):
         yield _judged(
             f"{site.policy(what)}-boundary", list(_changed(aws, site.boundary_arn(what), policy)), ground.command
@@ -131,6 +145,14 @@ def _roles(ground: Ground, aws: Aws) -> Iterator[Check]:
     for job, subject in ground.foundation.subjects.items():
         wrong = list(_widened(ground, aws, job, trust_policy(site, subject)))
         yield _judged(site.ci_role(job), wrong, ground.command)
+
+
+def _audiences(ground: Ground, taken: Sequence[str]) -> Iterator[str]:
+    """A provider that other projects use as well may take theirs."""
+    if AUDIENCE not in taken:
+        yield f"it doesn't take the audience {AUDIENCE}"
+    if not ground.foundation.shared_identity_provider and (more := sorted({*taken} - {AUDIENCE})):
+        yield f"it takes other audiences: {', '.join(more)}"
 
 
 def _changed(aws: Aws, arn: str, policy: str) -> Iterator[str]:
@@ -154,6 +176,8 @@ def _widened(ground: Ground, aws: Aws, job: str, trust: str) -> Iterator[str]:
         yield "whom it trusts was changed"
     if role["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != site.boundary_arn("ci"):
         yield "its boundary was taken off"
+    if (seconds := role["Role"].get("MaxSessionDuration")) != SESSION_SECONDS:
+        yield f"its sessions last {seconds} s"
     wanted = {
         site.policy_arn(f"{job}-{part}"): policy
         for part, policy in rights.documents(site, changing=job == "deploy").items()
@@ -162,8 +186,11 @@ def _widened(ground: Ground, aws: Aws, job: str, trust: str) -> Iterator[str]:
         one.get("PolicyArn", "") for one in aws.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     }
     inline = aws.iam.list_role_policies(RoleName=name)["PolicyNames"]
-    if more := [*sorted(attached - wanted.keys()), *inline]:
-        yield f"it was given more: {', '.join(more)}"
+    # The bootstrap project knows nothing of them, so it takes none away.
+    for more in sorted(attached - wanted.keys()):
+        yield f"it was given {more} (aws iam detach-role-policy --role-name {name} --policy-arn {more})"
+    for more in inline:
+        yield f"it was given {more} (aws iam delete-role-policy --role-name {name} --policy-name {more})"
     if less := sorted(wanted.keys() - attached):
         yield f"it lacks {', '.join(arn.rpartition('/')[2] for arn in less)}"
     for arn, policy in wanted.items():

@@ -11,7 +11,10 @@ from tests.e2e.checkout import Checkout, new_checkout
 REPOSITORY = ("--repository", "example/parker-flight")
 STATE = "parker-flight-sandbox-state-123456789012"
 REPORTS = "parker-flight-sandbox-reports-123456789012"
-ROLE = "parker-flight-sandbox-deploy"
+ROLE, CHECK = "parker-flight-sandbox-deploy", "parker-flight-sandbox-check"
+ALIASES = ("alias/parker-flight-buckets-sandbox", "alias/parker-flight-pulumi-sandbox")
+PROVIDER = "identity provider token.actions.githubusercontent.com"
+MORE = "arn:aws:iam::123456789012:policy/parker-flight-sandbox-deploy-keys"
 
 
 @pytest.fixture(scope="module")
@@ -61,31 +64,57 @@ def test_its_state_ends_up_in_the_bucket_that_it_made_and_it_says_what_to_do_nex
 
 @pytest.mark.rows("K3")
 def test_what_is_loosened_is_named_and_the_next_run_puts_it_back(empty: Checkout) -> None:
-    s3, iam = empty.aws("s3"), empty.aws("iam")
+    s3, iam, kms = empty.aws("s3"), empty.aws("iam"), empty.aws("kms")
     before = made(empty)
     s3.put_bucket_versioning(Bucket=STATE, VersioningConfiguration={"Status": "Suspended"})
     s3.delete_public_access_block(Bucket=STATE)
     s3.delete_bucket_policy(Bucket=STATE)
     s3.delete_bucket_encryption(Bucket=STATE)
+    rule: Any = {"ID": "gone", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    rule |= {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket=REPORTS, LifecycleConfiguration={"Rules": [rule]})
+    buckets_key, secrets_key = (kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"] for alias in ALIASES)
+    kms.disable_key_rotation(KeyId=buckets_key)
+    kms.enable_key_rotation(KeyId=secrets_key, RotationPeriodInDays=2560)
     iam.delete_role_permissions_boundary(RoleName=ROLE)
     trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
     trust["Statement"][0]["Condition"] = {
         "StringLike": {"token.actions.githubusercontent.com:sub": "repo:example/parker-flight:*"}
     }
     iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(trust))
+    iam.update_role(RoleName=CHECK, MaxSessionDuration=43200)
+    iam.attach_role_policy(RoleName=CHECK, PolicyArn=MORE)
+    all_of_it = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    inline = json.dumps({"Version": "2012-10-17", "Statement": [all_of_it]})
+    iam.put_role_policy(RoleName=CHECK, PolicyName="more", PolicyDocument=inline)
     (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+    url = "https://token.actions.githubusercontent.com"
+    iam.create_open_id_connect_provider(Url=url, ClientIDList=["sts.amazonaws.com", "of-another"])
 
     found = checked(empty)
 
-    assert found.keys() == {STATE, ROLE, "identity provider token.actions.githubusercontent.com"}
+    assert found.keys() == {STATE, REPORTS, ROLE, CHECK, *ALIASES, PROVIDER}
     for wrong in ("versioning is off", "public access", "its policy was changed", "encrypts with another key"):
         assert wrong in found[STATE]
     assert "whom it trusts was changed" in found[ROLE]
     assert "its boundary was taken off" in found[ROLE]
+    assert "it takes other audiences: of-another" in found[PROVIDER]
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+    assert "it is missing" in checked(empty)[PROVIDER]
+    assert "its lifecycle deletes what is in it; its lifecycle deletes replaced versions after 1 days" in found[REPORTS]
+    take_off = f"aws iam detach-role-policy --role-name {CHECK} --policy-arn {MORE}"
+    for wrong in ("sessions last 43200 s", take_off, f"delete-role-policy --role-name {CHECK} --policy-name more"):
+        assert wrong in found[CHECK]
+    assert "doesn't rotate" in found[ALIASES[0]]
+    assert "rotates every 2560 days" in found[ALIASES[1]]
 
     empty.pf("bootstrap")
 
+    # What the program doesn't declare stays, and is named until somebody takes it off.
+    assert checked(empty).keys() == {CHECK}
+    iam.detach_role_policy(RoleName=CHECK, PolicyArn=MORE)
+    iam.delete_role_policy(RoleName=CHECK, PolicyName="more")
     assert checked(empty) == {}
     assert made(empty) == before
 

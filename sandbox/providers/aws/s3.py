@@ -259,14 +259,15 @@ class BucketLifecycle(OfBucket):
         s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
 
     def read(self, aws: Clients, id_: str) -> Values | None:
+        """Of a part all that it says: somebody may have put another rule by hand."""
         found = _found(aws.client("s3").get_bucket_lifecycle_configuration, Bucket=id_)
         if found is None:
             return None
         rules = [
             {"id": rule["ID"], "status": rule["Status"]}
             | {
-                part: {key: rule[name][f"{key[0].upper()}{key[1:]}"]}
-                for part, (name, key) in self.parts.items()
+                part: {f"{key[0].lower()}{key[1:]}": value for key, value in rule[name].items()}
+                for part, (name, _) in self.parts.items()
                 if rule.get(name)
             }
             for rule in found["Rules"]
