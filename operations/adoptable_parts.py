@@ -1,5 +1,6 @@
 """What else is live already: the functions' role and user, the log group, and in Supabase functions and settings."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -106,14 +107,14 @@ def find_functions(stack: Stack, live: Mapping[str, DeployedFunction], secrets: 
     reference = stack.settings.supabase_project_ref
     for name in sorted(live.keys() - stack.release.functions.keys()):
         advice = f"the function {name} is not of this source, and runs with the project's secrets"
-        command = f"supabase functions delete {name} --project-ref {reference}"
+        command = f"supabase functions delete {shlex.quote(name)} --project-ref {reference}"
         found.findings.append(Finding(what="function", name=name, plan=Plan.LEAVE, advice=advice, command=command))
     for name in sorted(secrets.keys() - set(HELD)):
         if name.startswith(SETTING):
             found.findings.append(Finding(what="setting", name=name, plan=Plan.REPLACE))
         elif not name.startswith(SUPABASES_OWN):
             advice = f"every function can read the secret {name}; once none does any more"
-            command = f"supabase secrets unset {name} --project-ref {reference}"
+            command = f"supabase secrets unset {shlex.quote(name)} --project-ref {reference}"
             found.findings.append(Finding(what="secret", name=name, plan=Plan.LEAVE, advice=advice, command=command))
     return found
 

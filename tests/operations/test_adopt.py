@@ -1,6 +1,7 @@
 """What is live already is found by its name, and whatever could be meant otherwise is refused; nothing is changed."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from operations.adopt import AdoptionReport, adopt
 from operations.adopt_text import show_adoption
 from operations.adoptable import Finding, Plan, lost
 from operations.adoptable_keys import key_problem
+from operations.adoptable_parts import find_functions
 from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
+from operations.supabase import Secret
 from settings import Settings
 from tests.operations.conftest import PROJECT, exported, live, secrets
 
@@ -121,6 +124,30 @@ def test_a_key_that_cannot_be_taken_over_is_refused_with_what_mends_it(
 def test_whoever_a_policy_names_and_the_programs_does_not_is_said(principal: object, expected: list[str]) -> None:
     for statements in ([{"Principal": principal}, {}], {"Principal": principal}):
         assert lost("lost", {"Statement": statements}, ACCOUNT, "kept") == expected
+
+
+def test_a_name_that_somebody_gave_a_secret_runs_nothing_and_paints_nothing(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "X; touch owned\x1b[2J\n$(id)"
+    found = find_functions(stack, {}, {hostile: Secret(name=hostile, value="")})
+    (command,) = (one.command for one in found.findings if one.command)
+    assert shlex.split(command)[:4] == ["supabase", "secrets", "unset", hostile]
+    show_adoption(
+        AdoptionReport(
+            stack="s",
+            environment="e",
+            file="f",
+            findings=found.findings,
+            settings={},
+            missing={},
+            written=False,
+            then="",
+        )
+    )
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert r"supabase secrets unset 'X; touch owned\x1b[2J\n$(id)' --project-ref" in shown
 
 
 @pytest.mark.usefixtures("empty")
