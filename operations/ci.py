@@ -54,7 +54,6 @@ class Job(BaseSettings):
 
 class _Owner(BaseModel):
     login: str
-    type: str = "User"
 
 
 class _Repository(BaseModel):
@@ -68,7 +67,6 @@ class _Run(BaseModel):
     head_sha: str
     head_branch: str
     head_repository: _Repository
-    actor: _Owner
     html_url: str
 
 
@@ -83,11 +81,14 @@ def comment(job: Job, file: Path) -> None:
     """
     run, github = _run(job), job.github()
     head = f"{run.head_repository.owner.login}:{run.head_branch}"
-    number = next((one.number for one in github.pull_requests(head) if one.head.sha == run.head_sha), None)
-    if number is None:
+    found = next((one for one in github.pull_requests(head) if one.head.sha == run.head_sha), None)
+    if found is None:
         say(f"no open pull request has {run.head_sha[:12]} of {plain(head, 200)} as its head any more: no comment")
         return
-    body = _body(file, run, trusted=run.head_repository.full_name == job.github_repository and run.actor.type == "User")
+    trusted = (
+        run.head_repository.full_name == job.github_repository and found.user.type == "User"
+    )  # as preview.yml asks
+    body, number = _body(file, run, trusted=trusted), found.number
     before = (one for one in github.comments(number) if one.user.login == BOT and one.body.startswith(MARKER))
     if mine := next(before, None):
         github.edit_comment(mine.id, body)
@@ -148,4 +149,5 @@ def _said(file: Path) -> str:
         text = file.read_text(errors="replace")
     except OSError:
         return "It ended before the check began: the job's own steps say why."
-    return "\n".join(plain(line, 2000) for line in text[-LONGEST_SAID:].splitlines()) or "(it said nothing)"
+    said = "\n".join(plain(line, 2000) for line in text[-LONGEST_SAID:].splitlines())
+    return said[-LONGEST_SAID:] or "(it said nothing)"  # what is escaped is longer

@@ -22,6 +22,7 @@ CURES = {
 
 class User(BaseModel):
     login: str = ""
+    type: str = ""
 
 
 class Comment(BaseModel):
@@ -43,6 +44,7 @@ class Head(BaseModel):
 class PullRequest(BaseModel):
     number: int
     head: Head
+    user: User = User()
 
 
 Item = TypeVar("Item", bound=BaseModel)

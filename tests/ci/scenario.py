@@ -21,6 +21,7 @@ WORKFLOWS = paths.ROOT / ".github/workflows"
 USED = re.compile(r"uses: ([\w-]+/([\w-]+)[\w/-]*@[0-9a-f]{40})")
 SECONDS = 120
 SECRETS = ("SUPABASE_ACCESS_TOKEN", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+USER = {"login": "dev", "type": "User"}
 OWNER = REPOSITORY.partition("/")[0]
 
 
@@ -77,14 +78,14 @@ class Scenario:
         """Opened, or pushed to again: the event that GitHub sends, for what the branch holds now."""
         owner, head = repository.partition("/")[0], self.git("rev-parse", f"origin/{branch}")
         self.github.pulls[:] = [one for one in self.github.pulls if one["number"] != number]
-        self.github.pulls.append({"number": number, "label": f"{owner}:{branch}", "head": {"sha": head}})
+        self.github.pulls.append({"number": number, "label": f"{owner}:{branch}", "head": {"sha": head}, "user": USER})
         base = self.git("rev-parse", "origin/main")
         return {
             "action": "synchronize",
             "number": number,
             "pull_request": {
                 "number": number,
-                "user": {"login": "dev", "type": "User"},
+                "user": USER,
                 "head": {"sha": head, "ref": branch, "repo": {"full_name": repository}},
                 "base": {"sha": base, "ref": "main", "repo": {"full_name": REPOSITORY}},
             },
@@ -105,7 +106,6 @@ class Scenario:
                     "head_sha": head["sha"],
                     "head_branch": head["ref"],
                     "head_repository": {"full_name": head["repo"]["full_name"], "owner": owner},
-                    "actor": {"login": "dev", "type": "User"},
                     "html_url": "https://github.example/run/1",
                 },
             },

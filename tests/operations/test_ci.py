@@ -24,20 +24,25 @@ MakeJob = Callable[..., Job]
 @pytest.fixture
 def github(httpserver: HTTPServer) -> GitHub:
     """One pull request, from a branch of the repository itself."""
-    return GitHub(server=httpserver, pulls=[{"number": 7, "label": "parker-flight:change", "head": {"sha": HEAD}}])
+    pull = {
+        "number": 7,
+        "label": "parker-flight:change",
+        "head": {"sha": HEAD},
+        "user": {"login": "dev", "type": "User"},
+    }
+    return GitHub(server=httpserver, pulls=[pull])
 
 
 @pytest.fixture
 def job(github: GitHub, tmp_path: Path) -> MakeJob:
     """A job that a finished preview has started; what differs is named."""
 
-    def make(repository: str = REPOSITORY, actor: str = "User", head: str = HEAD, **settings: Any) -> Job:
+    def make(repository: str = REPOSITORY, head: str = HEAD, **settings: Any) -> Job:
         event = tmp_path / "event.json"
         run = {
             "head_sha": head,
             "head_branch": "change",
             "head_repository": {"full_name": repository, "owner": {"login": repository.partition("/")[0]}},
-            "actor": {"login": "dev", "type": actor},
             "html_url": "https://github.example/run/1",
         }
         event.write_text(json.dumps({"workflow_run": run}))
@@ -101,12 +106,13 @@ def test_a_preview_that_ended_before_it_had_a_report_is_said(
     assert "Preview of" in bodies(github)[0]
 
 
-@pytest.mark.parametrize(("repository", "actor"), [("mallory/infrastructure", "User"), (REPOSITORY, "Bot")])
+@pytest.mark.parametrize(("repository", "author"), [("mallory/infrastructure", "User"), (REPOSITORY, "Bot")])
 def test_a_fork_or_a_bot_is_told_where_it_was_previewed(
-    repository: str, actor: str, github: GitHub, job: MakeJob, previewed: Path
+    repository: str, author: str, github: GitHub, job: MakeJob, previewed: Path
 ) -> None:
-    github.pulls[0]["label"] = f"{repository.partition('/')[0]}:change"
-    comment(job(repository, actor), previewed)
+    """By whose pull request it is, as preview.yml asks, and not by who pushed to it last."""
+    github.pulls[0] |= {"label": f"{repository.partition('/')[0]}:change", "user": {"login": "who", "type": author}}
+    comment(job(repository), previewed)
     first, second, *_ = bodies(github)[0].splitlines()
     assert (first, second) == (marker("sandbox"), ON_A_SANDBOX)
 
@@ -168,10 +174,11 @@ def test_a_check_has_one_issue_which_closes_when_it_is_green(github: GitHub, job
 
 def test_what_a_check_printed_last_is_what_is_told(github: GitHub, job: MakeJob, tmp_path: Path) -> None:
     said = tmp_path / "said.txt"
-    said.write_text("x\n" * 60_000 + "the end\n")
-    keep_issue(job(), "daily", green=False, said=said)
-    assert len(github.issues[0]["body"]) < 65_536
-    assert "the end" in github.issues[0]["body"]
+    for number, line in enumerate(("x\n", "─" * 80 + "\n", "\U0001f525\n")):  # what is escaped grows
+        said.write_text(line * 60_000 + "the end\n")
+        keep_issue(job(), f"{number}", green=False, said=said)
+        assert len(github.issues[number]["body"]) < 65_536
+        assert "the end" in github.issues[number]["body"]
 
 
 def test_a_job_that_failed_before_its_check_began_has_an_issue_all_the_same(
