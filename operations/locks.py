@@ -73,7 +73,7 @@ def locks(stack: Stack) -> list[Lock]:
 
     Raises: OperationError where the backend can't be asked.
     """
-    backend = stack.environment.pulumi_backend_url
+    backend = stack.variables.get("PULUMI_BACKEND_URL", "")
     try:
         store = in_backend(backend, f".pulumi/locks/organization/{stack.project}/{stack.name}", stack.variables)
         contents = {name: store.get(name) for name in store.names() if name.endswith(".json")}

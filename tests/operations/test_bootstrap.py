@@ -93,6 +93,15 @@ def test_a_bucket_of_that_name_is_ours_by_its_tags_alone(ground: Ground, client:
     assert bucket_is_ours(ground)
 
 
+def test_a_lock_is_looked_for_where_this_project_keeps_its_state(ground: Ground) -> None:
+    """The stack's own backend isn't there yet: the first run makes the bucket for it."""
+    folder = ground.local / ".pulumi/locks/organization/parker-flight-bootstrap/sandbox"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text("{")
+    with pytest.raises(OperationError, match=r"the lock of sandbox is damaged.* 1\.json"):
+        ground.here.refuse_while_locked()
+
+
 def test_the_address_of_a_bucket_is_the_engines() -> None:
     site = Site(environment="production", account_id="210987654321", region="us-east-1")
     assert backend_url(site, site.state_bucket, None) == (
