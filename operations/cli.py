@@ -881,7 +881,11 @@ def bootstrap(
         from operations.bootstrap_text import show_steps
 
         make(ground)
-        show_steps(ground, signers_confirmed=confirm_signers(ground, yes=yes))
+        confirmed = False
+        try:
+            confirmed = confirm_signers(ground, yes=yes)
+        finally:  # what is made is made, whatever keeps the signers from being confirmed
+            show_steps(ground, signers_confirmed=confirmed)
 
 
 @app.command(short_help="Print the stack's environment, for a shell to load.")

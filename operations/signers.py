@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
+from gate.evidence import Gate
 from gate.records import TrustRoot
 from gate.signers import Signers
-from gate.trust import SIGNERS, TrustFiles
+from gate.trust import APPROVALS, SIGNERS, TrustError, TrustFiles
 from operations.confirmation import confirmed
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
@@ -26,6 +27,7 @@ def confirm(stack: Stack, given: str) -> bool:
                 f"the signers of {stack.name} were confirmed on {record.at:%Y-%m-%d}; these are others",
                 f"A change of the signers is approved like any other: ./pf approve --stack {stack.name}",
             )
+        _refuse_unmerged(gate, files, stack)
         say(f"Who may approve changes of {stack.name}; compare each key with its owner, not by this file:")
         for one in signers.signers:
             say(f"  {one.principal}: {', '.join(one.roles)}\n    {one.fingerprint}")
@@ -34,6 +36,24 @@ def confirm(stack: Stack, given: str) -> bool:
         if not gate.records.confirm(root, files.as_bytes()):
             raise OperationError("somebody else has just confirmed them", f"./pf signers list --stack {stack.name}")
     return True
+
+
+def _refuse_unmerged(gate: Gate, files: TrustFiles, stack: Stack) -> None:
+    """They count as the protected branch has them at the commit that is confirmed: of another, nobody could approve."""
+    if missing := [branch for branch in gate.branches if not _has(gate, branch, files)]:
+        raise OperationError(
+            f"{' and '.join(missing)} doesn't have these signers at this commit",
+            f"Commit {APPROVALS}/ and bring it there (here afterwards: git fetch origin), then: "
+            f"./pf signers confirm --stack {stack.name}",
+        )
+
+
+def _has(gate: Gate, branch: str, files: TrustFiles) -> bool:
+    head = gate.commits.head()
+    try:
+        return gate.commits.has(branch, head) and TrustFiles.of_commit(gate.commits, head).digest == files.digest
+    except TrustError:  # the commit has none
+        return False
 
 
 def listed(stack: Stack) -> Signers:
