@@ -12,22 +12,31 @@ BRANCH = "main"
 def next_steps(ground: Ground, *, signers_confirmed: bool) -> Iterator[tuple[str, str]]:
     """(why, commands for a shell)."""
     stack, site, repository = ground.stack, ground.site, ground.foundation.repository
-    yield "keep what says how this was made", f"git add {ground.file.relative_to(stack.root)}"
     yield (
         f"have the state of {stack.name} in the bucket, and what would be secret in it encrypted by the key",
         f"export PULUMI_BACKEND_URL='{ground.url}'\n"
         f'eval "$(./pf env --stack {stack.name})"\n'
         f"pulumi stack init {stack.name} --secrets-provider '{site.secrets_provider}'",
     )
+    files = f"{ground.file.relative_to(stack.root)} Pulumi.{stack.name}.yaml"
+    yield (
+        "keep what says how this was made and how the state is encrypted; then push it",
+        f"git add {files}\ngit commit -m 'What {stack.name} stands on'",
+    )
     if not signers_confirmed:
         yield "confirm who may approve", f"./pf signers confirm --stack {stack.name}"
+    branch = stack.settings.protected_branch.rpartition("/")[2] or BRANCH
+    told = calls(branch)
+    environments = [call for call in told if call.path.startswith("environments/")]
+    for call in environments:  # GitHub takes no setting of one that isn't there
+        yield call.why, call.command(repository)
     yield (
         f"tell the jobs of {repository} where things are (gh asks for the value of a secret)",
         "\n".join(one.command(repository) for one in ci_needs(ground)),
     )
-    branch = stack.settings.protected_branch.rpartition("/")[2] or BRANCH
-    for call in calls(branch):
-        yield call.why, call.command(repository)
+    for call in told:
+        if call not in environments:  # last: from then on nobody pushes to the branch
+            yield call.why, call.command(repository)
     yield "see that nothing is missing", f"{ground.command} --check"
 
 

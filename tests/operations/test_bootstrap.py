@@ -56,6 +56,14 @@ def test_without_a_repository_it_says_which_option_names_it(root: Stack) -> None
         Ground.of(root)
 
 
+@pytest.mark.parametrize("given", ["parker-flight", "https://github.com/example/parker-flight", "OWNER/NAME"])
+def test_what_is_no_repository_is_refused_with_an_example_and_nothing_is_written(root: Stack, given: str) -> None:
+    with pytest.raises(OperationError, match=f"'{given}' is no repository of GitHub") as caught:
+        Ground.of(root, given)
+    assert "--repository example/parker-flight" in caught.value.cure
+    assert not (root.root / "bootstrap/Pulumi.sandbox.yaml").exists()
+
+
 def test_another_repository_than_that_of_the_file_is_refused(root: Stack) -> None:
     Ground.of(root, REPOSITORY).write()
     with pytest.raises(OperationError, match="example/parker-flight deploys sandbox, not example/other"):
@@ -180,6 +188,23 @@ def test_no_step_holds_a_secret_and_each_needs_no_more_than_a_shell(ground: Grou
     assert not [secret for secret in secrets if secret in text]
     assert "./pf signers confirm --stack sandbox" in text
     assert "signers" not in "\n".join(each for _, each in next_steps(ground, signers_confirmed=True))
+
+
+def test_a_setting_of_an_environment_comes_after_it_and_the_branch_is_closed_last(ground: Ground) -> None:
+    text = "\n".join(commands for _, commands in next_steps(ground, signers_confirmed=True))
+    told = [
+        *("environments/production/deployment-branch-policies", "environments/operations/deployment-branch-policies"),
+        *("--env production", "gh secret set SUPABASE_ANON_KEY", "/rulesets"),
+    ]
+    places = [text.index(one) for one in told]
+    assert places == sorted(places)
+
+
+def test_what_the_new_stack_is_encrypted_by_is_committed_with_the_rest(ground: Ground) -> None:
+    """`pulumi stack init` has written it into the stack's own file."""
+    steps = [commands for _, commands in next_steps(ground, signers_confirmed=True)]
+    (made,) = [place for place, one in enumerate(steps) if "pulumi stack init" in one]
+    assert steps[made + 1].startswith("git add bootstrap/Pulumi.sandbox.yaml Pulumi.sandbox.yaml\ngit commit")
 
 
 def test_the_branch_asks_for_reviews_and_green_checks_and_the_environment_for_chosen_branches() -> None:
