@@ -6,6 +6,7 @@ from: local state, or a bucket with it, or neither, where what stands already is
 """
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from bootstrap.foundation import PROJECT, Foundation, FoundationError
+from bootstrap.foundation import PROJECT, REPOSITORY, Foundation, FoundationError
 from components.naming import Site
 from gate.stack_file import release_part
 from gate.trust import SIGNERS
@@ -36,6 +37,7 @@ from operations.state import read_state
 
 FOLDER = "bootstrap"
 NEEDS = ("AWS",)
+PLACEHOLDER, EXAMPLE = "OWNER/NAME", "example/parker-flight"  # of --repository
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 
@@ -152,12 +154,16 @@ def _settings(stack: Stack, repository: str) -> Foundation:
     if not given:
         raise OperationError(
             f"nobody has said which GitHub repository deploys {stack.name}",
-            f"./pf bootstrap{stack.command} --repository OWNER/NAME",
+            f"./pf bootstrap{stack.command} --repository {PLACEHOLDER}",
         )
     if repository and repository != given:
         raise OperationError(
             f"{shown} says that {given} deploys {stack.name}, not {repository}",
             f"If it has moved, edit {PROJECT}:repository there: the roles will trust the new one alone.",
+        )
+    if repository and (repository == PLACEHOLDER or not re.match(REPOSITORY, repository)):
+        raise OperationError(
+            f"{repository!r} is no repository of GitHub", f"As in: ./pf bootstrap{stack.command} --repository {EXAMPLE}"
         )
     values: dict[str, Any] = {**shared, **filed, f"{PROJECT}:repository": given}
     if not file.exists():
