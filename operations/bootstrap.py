@@ -277,7 +277,7 @@ def _begin(ground: Ground) -> None:
     ground.local.mkdir(parents=True, exist_ok=True)
     ground.encrypted_by({})
     ground.here.read("stack", "init", "--secrets-provider", "passphrase", "--no-select")
-    take_over(ground.here.stack)
+    take_over(ground.here.stack, resume=FOLDER)
 
 
 def _update(engine: Engine) -> None:

@@ -61,23 +61,24 @@ def let_go(stack: Stack) -> int:
     return len(found)
 
 
-def take_over(stack: Stack) -> int:
+def take_over(stack: Stack, resume: str = "recover") -> int:
     """Import what the program would make and what stands already, as this stack's own; returns how much there was.
 
     A provider that dies in an update leaves it: the engine goes on, and takes what it was making for not made.
+    `resume`: the verb that goes on where this fails.
     """
-    engine = Engine(stack)
+    engine = Engine(stack, resume=resume)
     engine.select()
-    wanted = _creates(stack)
+    wanted = _creates(stack, resume)
     state = read_state(engine)
     found = find_all(stack, wanted, state.all_ids)
     _import(engine, found, wanted, state)
     return len(found)
 
 
-def _creates(stack: Stack) -> Sequence[Recorded]:
+def _creates(stack: Stack, resume: str) -> Sequence[Recorded]:
     """What a deployment would make. A denial is no obstacle: what is taken over is judged when it is deployed."""
-    say(f"asking what a deployment of {stack.name} would make")
+    say(f"asking what an update of {stack.name} would make")
     engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}))
     with tempfile.TemporaryDirectory(prefix="pf-recover-") as folder:
         log = Path(folder) / "events"
@@ -87,7 +88,7 @@ def _creates(stack: Stack) -> Sequence[Recorded]:
         problems = "\n".join(one.message for one in events.errors) or said
         raise OperationError(
             f"the preview failed, so nothing was taken over:\n{problems}",
-            f"Mend that, then: ./pf recover{stack.command}",
+            f"Mend that, then: ./pf {resume}{stack.command}",
             ExitCode.FAILED,
         )
     return events.creates

@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 
 from components.naming import Site
 from operations import ci_settings
-from operations.bootstrap import Ground, backend_url, bucket_is_ours
+from operations.bootstrap import Ground, backend_url, bootstrap, bucket_is_ours
 from operations.bootstrap_check import check, ci_needs
 from operations.bootstrap_text import next_steps
 from operations.errors import OperationError
@@ -108,6 +108,15 @@ def test_a_lock_is_looked_for_where_this_project_keeps_its_state(ground: Ground)
     (folder / "1.json").write_text("{")
     with pytest.raises(OperationError, match=r"the lock of sandbox is damaged.* 1\.json"):
         ground.here.refuse_while_locked()
+
+
+def test_a_preview_that_fails_at_the_beginning_names_this_verb(
+    ground: Ground, tool: Callable[[str, str], Path]
+) -> None:
+    tool("pulumi", 'case "$1" in stack) ;; *) echo "no such provider" >&2; exit 255 ;; esac')
+    with pytest.raises(OperationError, match="no such provider") as caught:
+        bootstrap(ground)
+    assert caught.value.cure == "Mend that, then: ./pf bootstrap"
 
 
 def test_the_address_of_a_bucket_is_the_engines() -> None:
