@@ -103,7 +103,7 @@ class Gate:
     @cached_property
     def trust(self) -> Trust:
         """Raises: TrustError, StoreError."""
-        return in_force(self.records, self.folder, self.commits, self.branches)
+        return in_force(self.records, self.folder, self.commits, self.branches, self.stack)
 
     @property
     def is_reviewed(self) -> bool:

@@ -89,7 +89,7 @@ def _text(file: Path) -> str:
         raise TrustError(f"{file} is not UTF-8") from None
 
 
-def in_force(records: Records, folder: Path, commits: Commits, branches: Collection[str]) -> Trust:
+def in_force(records: Records, folder: Path, commits: Commits, branches: Collection[str], stack: str) -> Trust:
     """The signers that judge the next change of the stack.
 
     `folder` is the approvals folder of this checkout, `branches` the protected ones, if the stack has any.
@@ -98,7 +98,7 @@ def in_force(records: Records, folder: Path, commits: Commits, branches: Collect
     """
     record = records.live() or records.trust_root()
     if record is None:
-        raise UnconfirmedError("nobody has confirmed yet who may approve: ./pf signers confirm")
+        raise UnconfirmedError(f"nobody has confirmed yet who may approve: ./pf signers confirm --stack {stack}")
     try:
         if branches:
             files = _from_branches(commits, branches, record.signers_commit, record.signers)

@@ -113,7 +113,7 @@ def _load(name: str | None, needs: Iterable[str]) -> "Stack":
 @contextmanager
 def _change(name: str | None, version: int | None) -> Generator["Stack"]:
     """The stack as this checkout would change it, or as bringing a version back would."""
-    from operations.preflight import NEEDS
+    from operations.preview import NEEDS
 
     if version is None:
         yield _load(name, NEEDS)
@@ -540,9 +540,10 @@ def withdraw(
     with _verb():
         import getpass
 
+        from operations.withdraw import NEEDS
         from operations.withdraw import withdraw as take_back
 
-        _say(f"withdrawn: {take_back(_load(stack, ()), digest, reason=reason, by=getpass.getuser())}")
+        _say(f"withdrawn: {take_back(_load(stack, NEEDS), digest, reason=reason, by=getpass.getuser())}")
 
 
 @app.command(
@@ -708,12 +709,14 @@ def incident_open(
     Example: pf incident open --stack production --reason "payments fail"
     """
     with _verb():
-        from operations.incident import open_incident
+        from operations.incident import NEEDS, open_incident
         from operations.keys import default_key
 
-        opened = open_incident(_load(stack, ()), key=key or default_key(), reason=reason, hours=hours, confirm=confirm)
+        loaded = _load(stack, NEEDS)
+        opened = open_incident(loaded, key=key or default_key(), reason=reason, hours=hours, confirm=confirm)
         print(opened.id)
-        _say(f"open until {opened.expires:%Y-%m-%d %H:%M} UTC; end it: ./pf incident close {opened.id}")
+        end = f"./pf incident close {opened.id}{loaded.command} --reason WHY"
+        _say(f"open until {opened.expires:%Y-%m-%d %H:%M} UTC; end it: {end}")
 
 
 @incident.command("close", epilog=EXIT_CODES)
@@ -823,9 +826,10 @@ def signers_confirm(stack: StackOption = None, confirm: ConfirmOption = "") -> N
     Example: pf signers confirm --stack production
     """
     with _verb():
+        from operations.signers import NEEDS
         from operations.signers import confirm as write
 
-        _say("confirmed" if write(_load(stack, ()), confirm) else "confirmed already")
+        _say("confirmed" if write(_load(stack, NEEDS), confirm) else "confirmed already")
 
 
 @signers.command("list", epilog=EXIT_CODES)
@@ -833,9 +837,9 @@ def signers_list(stack: StackOption = None) -> None:
     """The signers in force: those of the live version."""
     with _verb():
         from operations.output import show_signers
-        from operations.signers import listed
+        from operations.signers import NEEDS, listed
 
-        show_signers(listed(_load(stack, ())))
+        show_signers(listed(_load(stack, NEEDS)))
 
 
 @app.command(

@@ -12,12 +12,14 @@ from gate.signature import SignatureRefused, SigningError, sign, verify
 from gate.statement import Closure, Incident
 from gate.trust import Trust
 from operations.confirmation import confirmed
+from operations.environment import RUNS_THE_ENGINE
 from operations.errors import OperationError
 from operations.gate import gate_of, judged, not_stated
 from operations.keys import fingerprint_of
 from operations.stack import Stack
 
 LONGEST_HOURS = 4
+NEEDS = RUNS_THE_ENGINE
 
 
 class IncidentState(BaseModel):

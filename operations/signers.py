@@ -7,10 +7,13 @@ from gate.records import TrustRoot
 from gate.signers import Signers
 from gate.trust import APPROVALS, SIGNERS, TrustError, TrustFiles
 from operations.confirmation import confirmed
+from operations.environment import RUNS_THE_ENGINE
 from operations.errors import OperationError
 from operations.gate import gate_of, judged
 from operations.output import say
 from operations.stack import Stack
+
+NEEDS = RUNS_THE_ENGINE
 
 
 def confirm(stack: Stack, given: str) -> bool:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from gate.folder import Folder
 from gate.statement import Withdrawal
+from operations.environment import RUNS_THE_ENGINE
 from operations.errors import OperationError
 from operations.gate import gate_of, judged, not_stated
 from operations.stack import Stack
 
 SHORTEST = 8
+NEEDS = RUNS_THE_ENGINE
 
 
 def withdraw(stack: Stack, prefix: str, *, reason: str, by: str) -> Path:

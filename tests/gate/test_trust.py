@@ -62,7 +62,7 @@ class Stack:
         self.records.write(applied, SURFACE, files.as_bytes())
 
     def trust(self, *branches: str, commits: Commits | None = None) -> Trust:
-        return in_force(self.records, self.approvals, commits or self.repository.commits, branches)
+        return in_force(self.records, self.approvals, commits or self.repository.commits, branches, "production")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def names(trust: Trust) -> list[str]:
 
 def test_before_anybody_has_confirmed_them_nobody_may_approve(stack: Stack) -> None:
     for branches in ((), ("main",)):
-        with pytest.raises(TrustError, match=r"nobody has confirmed yet who may approve: \./pf signers confirm"):
+        with pytest.raises(TrustError, match=r"\./pf signers confirm --stack production$"):
             stack.trust(*branches)
 
 

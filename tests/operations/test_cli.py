@@ -101,12 +101,27 @@ def test_the_exit_code_says_whose_fault_it_is(state: Path, arguments: tuple[str,
     assert pf(*arguments, state=state).returncode == code
 
 
-@pytest.mark.parametrize("verb", ["health", "preview", "deploy", "destroy", "recover", "doctor", "env"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("health", "preview", "deploy", "destroy", "recover", "doctor", "env"),
+        *("signers list", "signers confirm", "withdraw 12345678 --reason x", "incident open --reason x"),
+    ],
+)
 def test_without_a_sandbox_each_verb_says_how_to_start_it(tmp_path: Path, verb: str) -> None:
-    done = pf(verb, state=tmp_path)
+    done = pf(*verb.split(), state=tmp_path)
     assert done.returncode == 3
     assert "./pf sandbox up" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("verb", ["approvals", "approve"])
+def test_whoever_approves_needs_no_key_to_customer_data(tmp_path: Path, variables: dict[str, str], verb: str) -> None:
+    """The service role's decrypts; who only looks at a change and signs it has no use for it."""
+    kept = {name: value for name, value in variables.items() if not name.startswith("SUPABASE_")}
+    write_environment(tmp_path / "sandbox.env", kept)
+    done = pf(verb, state=tmp_path, PATH="/usr/bin:/bin")
+    assert "`pulumi` is not on PATH" in done.stderr  # it has come as far as the engine
 
 
 def test_destroy_asks_for_the_name_where_nobody_can_be_asked(state: Path) -> None:
