@@ -39,6 +39,14 @@ def test_every_command_of_the_readme_works() -> None:
         run_all(checkout, "README.md")
 
 
+@pytest.mark.drill
+@pytest.mark.rows("K7", "R5")
+def test_the_way_to_production_is_rehearsed_by_its_own_commands() -> None:
+    assert commands("docs/going-to-production.md")
+    with new_checkout() as checkout:
+        run_all(checkout, "docs/going-to-production.md")
+
+
 @pytest.mark.parametrize("document", sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/**/*.md")))
 def test_every_link_between_documents_leads_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()
