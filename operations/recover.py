@@ -79,7 +79,7 @@ def take_over(stack: Stack, resume: str = "recover") -> int:
 def _creates(stack: Stack, resume: str) -> Sequence[Recorded]:
     """What a deployment would make. A denial is no obstacle: what is taken over is judged when it is deployed."""
     say(f"asking what an update of {stack.name} would make")
-    engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}))
+    engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}), resume=resume)
     with tempfile.TemporaryDirectory(prefix="pf-recover-") as folder:
         log = Path(folder) / "events"
         code, said = engine.preview(LOG_FLAG, str(log), quiet=True)

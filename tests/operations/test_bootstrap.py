@@ -16,6 +16,7 @@ from operations import ci_settings
 from operations.bootstrap import Ground, backend_url, bootstrap, bucket_is_ours
 from operations.bootstrap_check import check, ci_needs
 from operations.bootstrap_text import next_steps
+from operations.engine import InterruptedEngineError
 from operations.errors import OperationError
 from operations.health import Status
 from operations.repository_rules import REQUIRED_CHECKS, calls
@@ -117,6 +118,15 @@ def test_a_preview_that_fails_at_the_beginning_names_this_verb(
     with pytest.raises(OperationError, match="no such provider") as caught:
         bootstrap(ground)
     assert caught.value.cure == "Mend that, then: ./pf bootstrap"
+
+
+def test_a_preview_that_is_interrupted_at_the_beginning_names_this_verb(
+    ground: Ground, tool: Callable[[str, str], Path]
+) -> None:
+    tool("pulumi", 'case "$1" in stack) ;; *) kill -INT $PPID; exit 255 ;; esac')
+    with pytest.raises(InterruptedEngineError) as caught:
+        bootstrap(ground)
+    assert caught.value.cure.endswith(": ./pf bootstrap")
 
 
 def test_the_address_of_a_bucket_is_the_engines() -> None:
