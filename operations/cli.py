@@ -30,6 +30,7 @@ SHOWN = (
     "Exit codes: 0 shown; 3 refused (no such version, a store that doesn't answer), 4 failed on the way, "
     "64 wrong usage, 70 a bug of pf, 130 interrupted."
 )
+DONE = "Exit codes: 0 done; 3 refused, 4 failed on the way, 64 wrong usage, 70 a bug of pf, 130 interrupted."
 LOG = "pf.log"
 LISTED = 20  # entries of the history
 
@@ -781,11 +782,11 @@ def monitoring_alarms(stack: StackOption = None, as_json: JsonOption = False) ->
         _print(alarms(_load(stack, ("AWS",))), show_alarms, as_json=as_json)
 
 
-ci = typer.Typer(no_args_is_help=True, help="What jobs of GitHub Actions say to people.")
+ci = typer.Typer(help="What jobs of GitHub Actions say to people.", **_PLAIN)
 app.add_typer(ci, name="ci")
 
 
-@ci.command("comment")
+@ci.command("comment", epilog=DONE)
 def ci_comment(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `pf preview --json` printed.")],
 ) -> None:
@@ -799,7 +800,7 @@ def ci_comment(
         comment(Job(), file)
 
 
-@ci.command("issue")
+@ci.command("issue", epilog=DONE)
 def ci_issue(
     check: Annotated[str, typer.Argument(metavar="CHECK", help="Which check, like daily.")],
     said: Annotated[Path, typer.Option(metavar="FILE", help="What it printed.")],
