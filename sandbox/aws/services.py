@@ -53,6 +53,13 @@ class Services:
 
                 serve_rules(EventsBackend, self.event_bridge)
                 follow_calls(BaseResponse, self.event_bridge)
+            case "iam":
+                from moto.iam.models import User
+                from moto.iam.responses import IamResponse
+
+                from sandbox.aws.users import remember_boundaries
+
+                remember_boundaries(IamResponse, User)
             case "s3" | "s3bucket_path":
                 from moto.s3.models import FakeBucket
 

@@ -114,7 +114,12 @@ CASES: dict[str, Case] = {
     ),
     "aws:iam/role:Role": Case(
         inputs={"name": "test-role", "assumeRolePolicy": TRUST, "tags": {"a": "b"}},
-        change={"description": "changed", "maxSessionDuration": 7200, "tags": {"c": "d"}},
+        change={
+            "description": "changed",
+            "maxSessionDuration": 7200,
+            "permissionsBoundary": "OWNER_POLICY",
+            "tags": {"c": "d"},
+        },
         replacing={"path": "/other/"},
     ),
     "aws:iam/rolePolicy:RolePolicy": Case(
@@ -124,7 +129,7 @@ CASES: dict[str, Case] = {
     ),
     "aws:iam/user:User": Case(
         inputs={"name": "test-user", "path": "/functions/", "tags": {"a": "b"}},
-        change={"tags": {"a": "c"}},
+        change={"permissionsBoundary": "OWNER_POLICY", "tags": {"a": "c"}},
         replacing={"name": "another"},
     ),
     "aws:iam/userPolicy:UserPolicy": Case(
