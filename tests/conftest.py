@@ -4,6 +4,11 @@ import signal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine's pace says nothing of a property: the first text that is drawn in a new checkout takes a second by itself.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # A shell that starts them in the background has them ignore interrupts, and whatever they start as well.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

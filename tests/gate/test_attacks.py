@@ -157,7 +157,7 @@ def test_every_field_of_an_approval_is_among_the_changes() -> None:
     assert {*CHANGES, "stack", "schema_"} == set(Approval.model_fields)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_no_byte_of_a_signed_statement_can_be_flipped(people: People, data: st.DataObject) -> None:
     right = approval()
@@ -175,7 +175,7 @@ def test_no_byte_of_a_signed_statement_can_be_flipped(people: People, data: st.D
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_no_byte_of_a_signature_can_be_flipped(people: People, data: st.DataObject) -> None:
     blob = bytearray(unarmoured(people.alice.signs(approval().content, namespace_of("security"))))

@@ -148,7 +148,7 @@ def _person(one: Signature, signatures: Sequence[Signature]) -> frozenset[str]:
     return frozenset(linked)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(SIGNATURES, max_size=6), st.lists(st.sampled_from(ROLES), unique=True))
 def test_as_many_roles_are_filled_as_any_choice_could(signatures: list[Signature], required: list[Role]) -> None:
     outcome = missing(required, signatures)

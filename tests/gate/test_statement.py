@@ -229,14 +229,14 @@ APPROVALS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(APPROVALS)
 def test_every_approval_has_one_form_of_bytes(statement: Approval) -> None:
     assert Approval.parse(statement.content, "x") == statement
     assert Approval.parse(statement.content, "x").content == statement.content
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(APPROVALS, st.data())
 def test_no_other_bytes_mean_the_same(statement: Approval, data: st.DataObject) -> None:
     content = bytearray(statement.content)

@@ -91,7 +91,7 @@ def test_preview_update_and_state_have_one_digest() -> None:
 
 
 @given(st.integers())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_order_means_anything(seed: int) -> None:
     assert surface(shuffled_resources(wire(), seed)).digest == surface(wire()).digest
     turned = exported(shuffled_resources(wire(), seed))
@@ -148,7 +148,7 @@ def test_an_interrupted_updates_operations_are_found() -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_leaf_of_every_sensitive_resource_counts(data: st.DataObject) -> None:
     resources = sensitive()
     changed = data.draw(st.sampled_from(resources))
@@ -190,7 +190,7 @@ def _changed(value: Any, path: Path_, data: st.DataObject) -> Any:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_character_of_a_policy_document_counts(data: st.DataObject) -> None:
     holders = [found for found in sensitive() if "Statement" in str(found.inputs.get("policy", ""))]
     changed = data.draw(st.sampled_from(holders))

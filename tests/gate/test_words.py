@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.surface import Resource, Surface, entry
@@ -578,7 +578,7 @@ def told(before: Surface, after: dict[str, Any], path: Path) -> str:
 MARK = "zq7731"
 LEAVES = [path for path in leaves(program()) if len(path) > 1 and at(program(), path) != []]
 MAPPINGS = [path for path in mappings(program()) if len(path) > 1 or path == ("settings",)]
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=250)
 
 
 @many
