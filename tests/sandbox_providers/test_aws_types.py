@@ -538,8 +538,9 @@ def test_a_policy_in_other_words_is_no_change(aws: Plugin) -> None:
     assert aws.diff("aws:kms/key:Key", {}, old, new).changes == NONE
 
 
-def test_what_is_deployed_is_the_content_of_the_archive(aws: Plugin, tmp_path: Path) -> None:
+def test_what_is_deployed_is_the_content_of_the_archive(aws: Plugin, owners: dict[str, str], tmp_path: Path) -> None:
     """A folder, a zip file and assets of the same content give the same function; no time or order enters."""
+    assert owners
     folder = tmp_path / "source"
     (folder / "inner").mkdir(parents=True)
     (folder / "main.py").write_text("run = print")
