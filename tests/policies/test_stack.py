@@ -118,7 +118,6 @@ def test_stack(policy: str, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     check(policy, row, monkeypatch)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("type_", sorted(WITHOUT_TAGS))
 def test_what_is_excused_from_tags_can_have_none(type_: str) -> None:
     _, place, name = type_.split(":")
