@@ -10,6 +10,7 @@ from gate.text import LONGEST_RIGHT, plain, shown, shown_change
 
 KEY, ALIAS, ROLE = "aws:kms/key:Key", "aws:kms/alias:Alias", "aws:iam/role:Role"
 ALARM, COMMAND = "aws:cloudwatch/metricAlarm:MetricAlarm", "command:local:Command"
+FUNCTION, TARGET = "aws:lambda/function:Function", "aws:cloudwatch/eventTarget:EventTarget"
 PROVIDERS = "pulumi:providers:"
 NOUNS: Mapping[str, str] = {
     KEY: "key",
@@ -17,10 +18,16 @@ NOUNS: Mapping[str, str] = {
     ROLE: "role",
     ALARM: "alarm",
     COMMAND: "command",
+    FUNCTION: "Lambda function",
+    TARGET: "event target",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": "composite alarm",
+    "aws:cloudwatch/dashboard:Dashboard": "dashboard",
+    "aws:cloudwatch/eventRule:EventRule": "event rule",
     "aws:cloudwatch/logGroup:LogGroup": "log group",
     "aws:iam/accessKey:AccessKey": "access key",
     "aws:iam/group:Group": "group",
     "aws:iam/groupPolicy:GroupPolicy": "group policy",
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": "identity provider",
     "aws:iam/policy:Policy": "managed policy",
     "aws:iam/rolePolicy:RolePolicy": "role policy",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "attached policy",
@@ -28,6 +35,13 @@ NOUNS: Mapping[str, str] = {
     "aws:iam/userPolicy:UserPolicy": "user policy",
     "aws:kms/grant:Grant": "grant",
     "aws:kms/keyPolicy:KeyPolicy": "key policy",
+    "aws:lambda/permission:Permission": "Lambda permission",
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "bucket lifecycle",
+    "aws:s3/bucketPolicy:BucketPolicy": "bucket policy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "public access block",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "bucket encryption",
+    "aws:s3/bucketVersioning:BucketVersioning": "bucket versioning",
     "aws:sns/topic:Topic": "topic",
     "aws:sns/topicPolicy:TopicPolicy": "topic policy",
     "aws:sns/topicSubscription:TopicSubscription": "subscription",

@@ -18,10 +18,12 @@ from gate.value_words import (
     ALARM,
     ALIAS,
     COMMAND,
+    FUNCTION,
     KEY,
     NOUNS,
     PROVIDERS,
     ROLE,
+    TARGET,
     apart,
     generic,
     holds_document,
@@ -53,7 +55,7 @@ RINGS = {
     "LessThanThreshold": "below",
     "LessThanOrEqualToThreshold": "at or below",
 }
-FUNCTION = re.compile(rf"(?P<name>[\w-]+) {re.escape(CONTENT)}(?: verify_jwt=(?P<checks>true|false))?", re.ASCII)
+EDGE_FUNCTION = re.compile(rf"(?P<name>[\w-]+) {re.escape(CONTENT)}(?: verify_jwt=(?P<checks>true|false))?", re.ASCII)
 
 
 class ChangeKind(StrEnum):
@@ -103,11 +105,11 @@ def _risk(type_: str) -> int:
         return 0
     if type_.startswith("aws:kms/"):
         return 1
-    if type_.startswith("aws:iam/") or "Policy" in type_ or type_.endswith("Permission"):
+    if type_.startswith("aws:iam/") or "Policy" in type_ or type_.endswith(("Permission", "PublicAccessBlock")):
         return 2
-    if type_ in NOUNS and type_ != COMMAND:
+    if type_ in NOUNS and type_ not in (COMMAND, FUNCTION, TARGET):
         return 4
-    return 3  # commands, providers, and whatever nobody has named here
+    return 3  # what runs, providers, and whatever nobody has named here
 
 
 def _difference(urn: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
@@ -375,7 +377,7 @@ def _functions(triggers: Any) -> dict[str, str] | None:
     """Name to `verify_jwt`, where the list is one of functions."""
     found: dict[str, str] = {}
     for trigger in cast("list[object]", triggers or []):
-        match = FUNCTION.fullmatch(trigger) if isinstance(trigger, str) else None
+        match = EDGE_FUNCTION.fullmatch(trigger) if isinstance(trigger, str) else None
         if match is None or match["name"] in found:
             return None
         found[match["name"]] = match["checks"] or ""

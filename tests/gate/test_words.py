@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from gate.surface import Resource, Surface, entry
 from gate.text import plain, quoted, shown
+from gate.value_words import noun
 from gate.words import ChangeKind, Difference, differences
+from tests.bootstrap.test_program import run as foundation
 from tests.program.test_program import run
 
 pytestmark = pytest.mark.rows("K5", "K9")
@@ -36,6 +38,7 @@ ALARMS = f"{PREFIX}parkerflight:cloudwatch:Alarms"
 ALARM = f"{ALARMS}$aws:cloudwatch/metricAlarm:MetricAlarm::encrypt-data-errors"
 RELEASE = f"{PREFIX}parkerflight:supabase:EdgeFunctions$command:local:Command::functions-release"
 VARIABLES = f"{PREFIX}parkerflight:supabase:EdgeFunctions$command:local:Command::functions-settings"
+PROBE = f"{PREFIX}parkerflight:lambda:Probe$aws:lambda/function:Function::probe"
 DEFAULT = f"{PREFIX}pulumi:providers:aws::default"
 
 USE_PII = (
@@ -456,11 +459,19 @@ def test_the_gates_own_settings() -> None:
     )
 
 
+def test_whatever_the_programs_declare_has_a_plain_word() -> None:
+    declared = {
+        one.type for program in (run("sandbox"), foundation()) for one in program.resources.values() if one.custom
+    }
+    assert {type_ for type_ in declared if noun(type_) == type_} == set()
+
+
 def test_the_dangerous_comes_first() -> None:
     after = program()
     resources = after["resources"]
     resources[ALARM]["inputs"]["threshold"] = 6
     resources[RELEASE]["inputs"]["create"] = "true"
+    resources[PROBE]["inputs"]["handler"] = "main.other"
     resources[ROLE_POLICY]["inputs"]["role"] = "x"
     resources[KEY]["protect"] = False
     del resources[f"{PREFIX}parkerflight:logs:OperationsLog$aws:cloudwatch/logGroup:LogGroup::operations"]
@@ -470,6 +481,7 @@ def test_the_dangerous_comes_first() -> None:
         "the gate's own settings",
         "key pii-1",
         "role policy functions-role",
+        "Lambda function probe",
         "command functions-release",
         "alarm encrypt-data-errors",
     ]
