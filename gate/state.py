@@ -70,7 +70,7 @@ def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
     """
     pulumi = shutil.which("pulumi", path=environment.get("PATH", os.defpath))
     if pulumi is None:
-        raise StateError("`pulumi` is not on PATH")
+        raise StateError("`pulumi` is not on PATH: `make setup` installs it, `make shell` sets the PATH")
     command = [pulumi, "stack", "export", "--stack", stack, "--non-interactive", "--color", "never"]
     for attempt in range(ATTEMPTS):
         time.sleep(PAUSE_SECONDS * attempt)
