@@ -106,6 +106,17 @@ class Ground:
         """Its passphrase is empty: this project has no secret, and the engine wants one all the same."""
         return self._engine(PULUMI_BACKEND_URL=f"file://{self.local}?metadata=skip", PULUMI_CONFIG_PASSPHRASE="")
 
+    @property
+    def engines(self) -> list[Engine]:
+        """Of each place where this project's state has been begun.
+
+        Raises: OperationError.
+        """
+        return [
+            *([self.here] if self.local.exists() else []),
+            *([self.in_bucket] if bucket_is_ours(self) else []),
+        ]
+
     def _engine(self, **variables: str) -> Engine:
         kept = {name: value for name, value in self.stack.variables.items() if name not in PASSPHRASES}
         root = self.stack.root / FOLDER

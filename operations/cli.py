@@ -457,21 +457,36 @@ def adopt(
 
 
 @app.command(short_help="Free the stack of a lock that a dead process left.", epilog=EXIT_CODES)
-def unlock(stack: StackOption = None, confirm: ConfirmOption = "") -> None:
+def unlock(
+    stack: StackOption = None,
+    confirm: ConfirmOption = "",
+    bootstrap: Annotated[
+        bool, typer.Option("--bootstrap", help="What the stack stands on: a lock that pf bootstrap left.")
+    ] = False,
+) -> None:
     """Free the stack of what a dead process left: the engine's lock, the mark of a deployment or rollback at work.
 
     A process of this machine that lives keeps its lock. One of another machine may live, and a lock that is damaged
     names nobody: they are freed once you type the stack's name. A killed operation gets its report.
 
-    Examples: pf unlock; pf unlock --stack production --confirm production
+    Examples: pf unlock; pf unlock --stack production --confirm production; pf unlock --bootstrap
     """
     with _verb():
         from operations.releases import at_hand
         from operations.stack import default_stack
-        from operations.unlock import unlock as free
+        from operations.unlock import free
+        from operations.unlock import unlock as free_stack
 
+        if bootstrap:
+            from operations.bootstrap import NEEDS, Ground
+
+            ground = Ground.of(_load(stack, NEEDS))
+            _say(
+                f"What it had begun goes on: {ground.command}" if free(ground.engines, confirm) else "nothing is locked"
+            )
+            return
         with at_hand(stack or default_stack()) as found:
-            if free(found, confirm):
+            if free_stack(found, confirm):
                 _say(f"What it had begun, and what to type next: ./pf diagnose rollback{found.command}")
             else:
                 _say("nothing is locked")

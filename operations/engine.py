@@ -18,7 +18,7 @@ from operations.engine_display import COLOUR, Display
 from operations.errors import ExitCode, OperationError
 from operations.locks import Holder, holders, locks
 from operations.output import say
-from operations.stack import Stack
+from operations.stack import PROJECT, Stack
 
 READ_SECONDS = 60
 KEPT_LINES = 400
@@ -227,7 +227,7 @@ class Engine:
             if damaged := [one.name for one in found if one.holder is None]:
                 raise OperationError(
                     f"the lock of {self.stack.name} is damaged, and nobody can tell who holds it: {', '.join(damaged)}",
-                    f"./pf unlock{self.stack.command}",
+                    self._unlock,
                 )
             self._wait_for([one.holder for one in found if one.holder])
 
@@ -245,9 +245,13 @@ class Engine:
         name = self.stack.name
         return OperationError(
             f"another update of {name} is at work: {'; '.join(map(str, living)) or 'someone unknown'}",
-            "Wait for it (--wait 5m). If you know that it is dead (a process of another machine): "
-            f"./pf unlock{self.stack.command}",
+            f"Wait for it{' (--wait 5m)' if self.stack.project == PROJECT else ''}. "
+            f"If you know that it is dead (a process of another machine): {self._unlock}",
         )
+
+    @property
+    def _unlock(self) -> str:
+        return f"./pf unlock{'' if self.stack.project == PROJECT else ' --bootstrap'}{self.stack.command}"
 
     def _again(self, verb: str) -> str:
         return f"./pf {'destroy' if verb == 'destroy' else self._resume}{self.stack.command}"

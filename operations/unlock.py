@@ -4,6 +4,8 @@ What lives here is never freed. What may live, on another machine or behind a lo
 person confirms it.
 """
 
+from collections.abc import Sequence
+
 from operations.conduct import at_work, bury
 from operations.confirmation import confirmed
 from operations.engine import Engine
@@ -21,27 +23,41 @@ def unlock(stack: Stack, confirm: str = "") -> bool:
     Raises: OperationError, before anything is changed.
     """
     store = ReleaseStore.of(stack.name, stack.variables).records.store
-    found, mark = locks(stack), read_mark(store)
+    mark = read_mark(store)
     if mark and not mark.is_dead:
         if mark.doing == WATCHING:  # it holds nothing up
             mark = None
         elif mark.is_here:
             raise at_work(mark, stack)
-    _refuse_living(stack, found)
-    unsure = [str(one) for one in found if not one.is_dead]
-    unsure += [f"{mark}, {mark.doing} on {mark.host}"] if mark and not mark.is_dead else []
-    if unsure:
-        for one in unsure:
-            say(f"it may still be at work: {one}")
-        confirmed(stack.name, confirm, f"Type the stack's name ({stack.name}) if you know that nobody is: ")
-    if found:
-        Engine(stack).read("cancel", "--yes")
-        for one in found:
-            say(f"freed: {one}")
+    unsure = [f"{mark}, {mark.doing} on {mark.host}"] if mark and not mark.is_dead else []
+    freed = free([Engine(stack)], confirm, unsure)
     if mark:
         bury(mark, stack)
         write_mark(store, None)
-    return bool(found or mark)
+    return freed or mark is not None
+
+
+def free(engines: Sequence[Engine], confirm: str = "", unsure: Sequence[str] = ()) -> bool:
+    """The locks of one stack, wherever its state may be. `unsure`: what else of it may still be at work.
+
+    Raises: OperationError, before anything is changed.
+    """
+    held = [(engine, locks(engine.stack)) for engine in engines]
+    for engine, found in held:
+        _refuse_living(engine.stack, found)
+    told = [str(one) for _, found in held for one in found if not one.is_dead]
+    told += unsure
+    if told:
+        for one in told:
+            say(f"it may still be at work: {one}")
+        name = engines[0].stack.name
+        confirmed(name, confirm, f"Type the stack's name ({name}) if you know that nobody is: ")
+    for engine, found in held:
+        if found:
+            engine.read("cancel", "--yes")
+        for one in found:
+            say(f"freed: {one}")
+    return any(found for _, found in held)
 
 
 def _refuse_living(stack: Stack, found: list[Lock]) -> None:

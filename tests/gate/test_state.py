@@ -72,5 +72,7 @@ def test_an_engine_that_does_not_answer_is_ended(tmp_path: Path, monkeypatch: py
 
 
 def test_without_an_engine_there_is_no_state(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="`pulumi` is not on PATH: `make setup` installs it, `make shell` sets the PATH"):
+    with pytest.raises(
+        StateError, match="`pulumi` is not on PATH: `make setup` installs it, `make shell` sets the PATH"
+    ):
         read("s", "/", {"PATH": str(tmp_path)})

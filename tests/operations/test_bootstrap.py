@@ -21,6 +21,7 @@ from operations.errors import OperationError
 from operations.health import Status
 from operations.repository_rules import REQUIRED_CHECKS, calls
 from operations.stack import Stack
+from operations.unlock import free
 from tests.operations.conftest import ROOT
 
 pytestmark = pytest.mark.rows("K3", "R3")
@@ -109,6 +110,47 @@ def test_a_lock_is_looked_for_where_this_project_keeps_its_state(ground: Ground)
     (folder / "1.json").write_text("{")
     with pytest.raises(OperationError, match=r"the lock of sandbox is damaged.* 1\.json"):
         ground.here.refuse_while_locked()
+
+
+def lock_of_another_machine() -> str:
+    return json.dumps({"pid": 7, "username": "ada", "hostname": "ci-runner", "timestamp": "2026-08-03T12:00:00+00:00"})
+
+
+def test_a_lock_that_another_machine_holds_is_freed_as_its_cure_says(
+    ground: Ground, tool: Callable[[str, str], Path]
+) -> None:
+    folder = ground.local / ".pulumi/locks/organization/parker-flight-bootstrap/sandbox"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text(lock_of_another_machine())
+    asked = folder.parent / "asked"
+    tool("pulumi", f'echo "$PULUMI_BACKEND_URL $PWD $*" > {asked}; rm {folder}/1.json')
+    with pytest.raises(OperationError, match="another update of sandbox is at work: ada@ci-runner") as caught:
+        ground.here.refuse_while_locked()
+    assert caught.value.cure.endswith(": ./pf unlock --bootstrap")
+    assert "--wait" not in caught.value.cure
+    with pytest.raises(OperationError, match="confirmed"):
+        free(ground.engines, "")
+    assert not asked.exists()
+    assert free(ground.engines, "sandbox")
+    assert asked.read_text().startswith(f"file://{ground.local}?metadata=skip {ground.file.parent} cancel --yes")
+    assert not free(ground.engines, "")
+
+
+def test_a_lock_in_the_bucket_is_freed_as_well(
+    make_stack: Callable[..., Stack], tmp_path: Path, client: Client, tool: Callable[[str, str], Path]
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    (tmp_path / "checkout/bootstrap").mkdir(parents=True)
+    ground = Ground.of(replace(make_stack(**keys), root=tmp_path / "checkout"), REPOSITORY)
+    assert ground.engines == [], "nothing has been begun anywhere"
+    client("s3").create_bucket(Bucket=STATE)
+    tags = [{"Key": name, "Value": value} for name, value in ground.site.tags.items()]
+    client("s3").put_bucket_tagging(Bucket=STATE, Tagging={"TagSet": tags})
+    key = ".pulumi/locks/organization/parker-flight-bootstrap/sandbox/1.json"
+    client("s3").put_object(Bucket=STATE, Key=key, Body=lock_of_another_machine())
+    tool("pulumi", f'echo "$PULUMI_BACKEND_URL $*" > {tmp_path}/asked')
+    assert free(ground.engines, "sandbox")
+    assert (tmp_path / "asked").read_text().startswith(f"{ground.url} cancel --yes --stack sandbox")
 
 
 def test_a_preview_that_fails_at_the_beginning_names_this_verb(
