@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from components.naming import Site, Topic
+from components.naming import REPOSITORY, Site, Topic
 
 NAMESPACE = "parker-flight"
 # What the engine keeps in a stack's file besides the settings.
@@ -161,6 +161,7 @@ class Settings(BaseModel):
     log_retention_days: int = 365
     watch_minutes: int = Field(default=15, ge=0, le=240)
     protected_branch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]*$")] = ""
+    repository: Annotated[str, StringConstraints(pattern=rf"^$|{REPOSITORY}")] = ""
     business_hours: Annotated[Hours, BeforeValidator(_from_json)] = Hours()
     aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(alias="aws:region")
     allowed_account_ids: Annotated[tuple[AccountId, ...], BeforeValidator(_from_json)] = Field(
@@ -353,6 +354,7 @@ _EXAMPLES = {
     "parker-flight:runbookUrl": "https://<address>",
     "parker-flight:grafanaUrl": "https://<address>",
     "parker-flight:protectedBranch": "origin/main",
+    "parker-flight:repository": "<owner>/<name>",
     "aws:region": "us-east-1",
     "aws:allowedAccountIds": '["<12 digits>"]',
     "name": "<name>",

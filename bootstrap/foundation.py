@@ -15,10 +15,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from components.naming import Site
+from components.naming import REPOSITORY, Site
 
 PROJECT = "parker-flight-bootstrap"
-REPOSITORY = r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$"
 STATE_KEPT_DAYS = 90  # the engine writes the whole state before and after each step
 REPORTS_KEPT_DAYS = 365  # only of what was replaced by force
 OPERATOR = r"^arn:aws:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$"

@@ -47,6 +47,7 @@ DATA_CLASSES = (GENERAL, PII, PAYMENT)
 # The policies inside the functions' role and user.
 ROLE_POLICY, USER_POLICY = "functions", "assume-role"
 GITHUB = "token.actions.githubusercontent.com"  # who says which job it is
+REPOSITORY = r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$"  # OWNER/NAME there
 PULUMI_SECRETS = "pulumi-secrets"  # the purpose in the encryption context of a stack's secrets
 BOUNDARIES = "/boundaries/"  # the path of policies that limit; the policy pack holds that nobody attaches one
 

@@ -63,6 +63,10 @@ class Commits:
         # A folder inside another repository would give that one's commit.
         return lines[1] if done.returncode == 0 and len(lines) == 2 and not lines[0] else ""
 
+    def tree(self) -> str:
+        """Git's name for all files of the commit of this folder, whichever way they came together."""
+        return self._git("rev-parse", "HEAD^{tree}").stdout.decode().strip()
+
     def authors(self, since: str) -> frozenset[str]:
         """Who wrote the change (e-mail addresses); neither filing statements nor merging is writing it."""
         head = self.head()

@@ -68,6 +68,7 @@ class Gate:
     identity: Identity
     root: Path  # of the program
     branch: str  # the protected one, where the stack has one
+    repository: str = ""  # on GitHub, which is asked whether a commit's checks passed
     business_hours: Mapping[str, Any]  # timeZone, days, from, to
     environment: Mapping[str, str] = field(repr=False)
 
@@ -84,7 +85,8 @@ class Gate:
 
     @property
     def _own_settings(self) -> dict[str, Any]:
-        return {"protectedBranch": self.branch, "businessHours": DEFAULT_HOURS | dict(self.business_hours)}
+        asked = {"repository": self.repository} if self.repository else {}
+        return {"protectedBranch": self.branch, "businessHours": DEFAULT_HOURS | dict(self.business_hours), **asked}
 
     @cached_property
     def settings_in_force(self) -> Mapping[str, Any]:
@@ -312,6 +314,7 @@ def of_environment(root: Path, environment: Mapping[str, str] = os.environ) -> G
         ),
         root=root,
         branch=setting("protectedBranch"),
+        repository=setting("repository"),
         business_hours=cast("dict[str, Any]", json.loads(setting("businessHours") or "{}")),
         environment=environment,
     )

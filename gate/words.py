@@ -147,7 +147,17 @@ def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
             if now
             else f"no branch is protected{was}: what is deployed need not have been reviewed"
         )
-    rest = generic("", *({name: item for name, item in one.items() if name != branch} for one in (before, after)))
+    asked = "repository"
+    if before.get(asked) != after.get(asked):
+        was = f" (it was {shown(before[asked])})" if before.get(asked) else ""
+        now = after.get(asked)
+        sentences.append(
+            f"the GitHub repository {shown(now)} is asked whether a commit's checks passed{was}"
+            if now
+            else f"nobody is asked whether a commit's checks passed{was}"
+        )
+    told = {branch, asked}
+    rest = generic("", *({name: item for name, item in one.items() if name not in told} for one in (before, after)))
     return sentences + rest
 
 

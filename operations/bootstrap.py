@@ -161,6 +161,7 @@ def _settings(stack: Stack, repository: str) -> Foundation:
                 f"{shown} and Pulumi.{stack.name}.yaml say different things of {', '.join(wrong)}",
                 "Give both the same; the stack's own file counts.",
             )
+    repository = repository or own.repository
     given = filed.get(f"{PROJECT}:repository") or repository
     if not given:
         raise OperationError(

@@ -16,6 +16,7 @@ from gate.canonical import policy_document
 from operations import ci_settings
 from operations.aws import Aws, AwsError, code_of, explained
 from operations.bootstrap import Ground
+from operations.github import GitHub
 from operations.health import Check, HealthReport, Status, worst
 
 # What AWS says of something that isn't there.
@@ -212,9 +213,8 @@ def ci_needs(ground: Ground) -> Sequence[ci_settings.Setting]:
 def _ci(ground: Ground) -> Iterator[Check]:
     """By name: what GitHub keeps, nobody reads back."""
     wanted, repository = ci_needs(ground), ground.foundation.repository
-    environment = ground.stack.environment
-    token, api_url = environment.github_token.get_secret_value(), environment.github_api_url
-    lacking = ci_settings.missing(wanted, repository, token, str(api_url or "")) if token else wanted
+    token = ground.stack.environment.github_token.get_secret_value()
+    lacking = ci_settings.missing(wanted, GitHub.of(ground.stack, repository)) if token else wanted
     for one in wanted:
         if one not in lacking:
             yield Check(name=one.title, status=Status.HEALTHY, detail=f"{repository} has it")

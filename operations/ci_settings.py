@@ -4,19 +4,12 @@ Values of secrets are never known here: `gh secret set` asks for them, or takes 
 """
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httpx
-
-from operations.errors import ExitCode, OperationError
-from operations.github import API_URL
+from operations.github import GitHub
 from operations.repository_rules import DEPLOYS, LOOKS
-from operations.supabase import http_client
 
-SECONDS = 10
-LISTED = 100
-NOT_FOUND = 404
 SUPABASE = {
     "SUPABASE_ACCESS_TOKEN": "Account, Access Tokens",
     "SUPABASE_ANON_KEY": "Project Settings, API",
@@ -71,30 +64,7 @@ def settings(
     ]
 
 
-def missing(wanted: Sequence[Setting], repository: str, token: str, api_url: str) -> Sequence[Setting]:
+def missing(wanted: Sequence[Setting], github: GitHub) -> Sequence[Setting]:
     """Those that GitHub doesn't have, by name. Raises: OperationError where it can't be asked."""
-    there: dict[str, Collection[str]] = {
-        place: _names(f"{(api_url or API_URL).rstrip('/')}/repos/{repository}/{place}", token)
-        for place in sorted({one.place for one in wanted})
-    }
+    there = {place: github.names(place) for place in sorted({one.place for one in wanted})}
     return [one for one in wanted if one.name not in there[one.place]]
-
-
-def _names(url: str, token: str) -> set[str]:
-    """None of a place that isn't there: an environment before it is made."""
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
-    try:
-        with http_client(SECONDS) as client:
-            answer = client.get(url, params={"per_page": LISTED}, headers=headers)
-            if answer.status_code == NOT_FOUND:
-                return set()
-            answer.raise_for_status()
-            found = answer.json()
-            return {str(one["name"]) for kind in ("secrets", "variables") for one in found.get(kind, ())}
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        what = f"answered {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
-        raise OperationError(
-            f"GitHub can't be asked which settings {url.rpartition('/')[0]} has: {what}",
-            "GITHUB_TOKEN needs to read the repository's variables, secrets (their names) and environments.",
-            ExitCode.FAILED,
-        ) from error

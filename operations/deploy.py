@@ -212,7 +212,7 @@ class _Deployment:
         with ThreadPoolExecutor() as pool:
             unwell = pool.submit(health, self.stack) if live else None
             alarms = pool.submit(Critical(self.stack).states) if live else None
-            found = preflight(self.stack, self.engine)
+            found = preflight(self.stack, self.engine, emergency=self.request.emergency)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
         self.journal.version_before = live.number if live else None

@@ -49,6 +49,7 @@ def gate_of(stack: Stack) -> Gate:
         ),
         root=stack.root,
         branch=settings.protected_branch,
+        repository=settings.repository,
         business_hours=settings.business_hours.model_dump(by_alias=True, mode="json"),
         environment={**stack.variables, "PF_STATE": str(stack.state)},
     )

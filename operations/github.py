@@ -1,23 +1,29 @@
-"""GitHub's REST API, as far as CI needs it: comments on a pull request, issues of the checks that fail."""
+"""GitHub's REST API, as far as it is asked: pull requests, comments, issues, a commit's checks, settings by name."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from operations.errors import ExitCode, OperationError
+from operations.stack import Stack
 from operations.supabase import http_client
 
 API_URL = "https://api.github.com"
 API_VERSION = "2022-11-28"
 SECONDS = 20
 PER_PAGE = 100
+NOT_FOUND = 404
 CURES = {
-    401: "GITHUB_TOKEN is not accepted: in a workflow, env: GITHUB_TOKEN: ${{ github.token }}",
-    403: "The job's token may not do this: look at the job's `permissions:`. If the limit of calls is used up, later.",
-    404: "Is GITHUB_REPOSITORY (OWNER/NAME) right, and does the token reach it?",
+    401: "GITHUB_TOKEN is not accepted. In a workflow: env: GITHUB_TOKEN: ${{ github.token }}; by hand: gh auth token",
+    403: "The token may not do this: look at the job's `permissions:`. If the limit of calls is used up, later.",
+    NOT_FOUND: "Is the repository's name right, and does the token reach it?",
 }
+
+
+class NotThereError(OperationError):
+    """404: no such thing, or none that the token may see."""
 
 
 class User(BaseModel):
@@ -45,6 +51,31 @@ class PullRequest(BaseModel):
     number: int
     head: Head
     user: User = User()
+    merged_at: str | None = None
+
+
+class App(BaseModel):
+    slug: str = ""
+
+
+class CheckRun(BaseModel):
+    """`conclusion`: success, failure, cancelled, skipped and so on; none while it runs."""
+
+    name: str
+    conclusion: str | None = None
+    app: App = App()
+
+
+class _Tree(BaseModel):
+    sha: str
+
+
+class _Commit(BaseModel):
+    tree: _Tree
+
+
+class _Named(BaseModel):
+    name: str
 
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -54,7 +85,8 @@ class GitHub:
     """One repository. Each method is one call, or one a page."""
 
     def __init__(self, repository: str, token: str, api_url: str) -> None:
-        self._url = f"{api_url.rstrip('/')}/repos/{repository}"
+        """`api_url`: GitHub's own where it is empty."""
+        self._url = f"{(api_url or API_URL).rstrip('/')}/repos/{repository}"
         self._client = http_client(SECONDS)
         self._client.headers.update(
             {
@@ -63,6 +95,18 @@ class GitHub:
                 "X-GitHub-Api-Version": API_VERSION,
             }
         )
+
+    @classmethod
+    def of(cls, stack: Stack, repository: str) -> Self:
+        """With the token that the stack's environment has. Raises: OperationError where it has none."""
+        environment = stack.environment
+        token = environment.github_token.get_secret_value()
+        if not token:
+            raise OperationError(
+                "GITHUB_TOKEN is not set",
+                'export GITHUB_TOKEN="$(gh auth token)"; in a workflow: env: GITHUB_TOKEN: ${{ github.token }}',
+            )
+        return cls(repository, token, str(environment.github_api_url or ""))
 
     def pull_requests(self, head: str) -> list[PullRequest]:
         """The open ones of a branch, as OWNER:BRANCH."""
@@ -87,22 +131,47 @@ class GitHub:
     def close_issue(self, number: int) -> None:
         self._call("PATCH", f"/issues/{number}", json={"state": "closed", "state_reason": "completed"})
 
-    def _pages(self, path: str, item: type[Item], **query: str) -> Iterator[Item]:
+    def merged_by(self, commit: str) -> list[PullRequest]:
+        """The pull requests that brought a commit into a branch."""
+        return [one for one in self._pages(f"/commits/{commit}/pulls", PullRequest) if one.merged_at]
+
+    def tree(self, commit: str) -> str:
+        """Git's name for all files of a commit."""
+        path = f"/git/commits/{commit}"
+        return self._read(path, _Commit, self._call("GET", path)).tree.sha
+
+    def checks(self, commit: str) -> Iterator[CheckRun]:
+        """The newest run of each check of a commit."""
+        return self._pages(f"/commits/{commit}/check-runs", CheckRun, within="check_runs", filter="latest")
+
+    def names(self, place: str) -> set[str]:
+        """Of the secrets or variables at `[environments/NAME/]secrets|variables`; none where there is no such place."""
+        kind = place.rpartition("/")[2]
+        try:
+            return {one.name for one in self._pages(f"/{place}", _Named, within=kind)}
+        except NotThereError:
+            return set()
+
+    def _pages(self, path: str, item: type[Item], within: str = "", **query: str) -> Iterator[Item]:
+        """`within`: under which name an answer that isn't a list has it."""
         page = 1
         while True:
-            answer = self._call("GET", path, params={**query, "per_page": PER_PAGE, "page": page})
-            try:
-                found = [item.model_validate(one) for one in answer]
-            except (ValidationError, TypeError) as error:
-                raise OperationError(
-                    f"GitHub gave an unexpected answer to GET {path}",
-                    "Is GITHUB_API_URL right?",
-                    ExitCode.FAILED,
-                ) from error
+            said = self._call("GET", path, params={**query, "per_page": PER_PAGE, "page": page})
+            listed: Any = said.get(within) if isinstance(said, dict) else said
+            if not isinstance(listed, list):
+                raise _unexpected(path)
+            found = [self._read(path, item, one) for one in cast("list[object]", listed)]
             yield from found
             if len(found) < PER_PAGE:
                 return
             page += 1
+
+    @staticmethod
+    def _read(path: str, item: type[Item], said: object) -> Item:
+        try:
+            return item.model_validate(said)
+        except ValidationError as error:
+            raise _unexpected(path) from error
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         """Raises: OperationError; what was not written then can be written by running the same job again."""
@@ -111,13 +180,20 @@ class GitHub:
         except httpx.HTTPError as error:
             raise OperationError(
                 f"GitHub did not answer {method} {path} ({type(error).__name__})",
-                "Run the job again; is GITHUB_API_URL right?",
+                "Run it again; is GITHUB_API_URL right?",
                 ExitCode.FAILED,
             ) from error
         if answer.is_success:
             return answer.json() if answer.content else None
-        raise OperationError(
+        problem = NotThereError if answer.status_code == NOT_FOUND else OperationError
+        raise problem(
             f"GitHub answered {answer.status_code} to {method} {path}",
-            CURES.get(answer.status_code, "Run the job again; githubstatus.com says whether it is GitHub."),
+            CURES.get(answer.status_code, "Run it again; githubstatus.com says whether it is GitHub."),
             ExitCode.FAILED,
         )
+
+
+def _unexpected(path: str) -> OperationError:
+    return OperationError(
+        f"GitHub gave an unexpected answer to GET {path}", "Is GITHUB_API_URL right?", ExitCode.FAILED
+    )

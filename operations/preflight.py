@@ -14,6 +14,7 @@ from operations import drift
 from operations.engine import Engine
 from operations.environment import CALLS_THE_GATEWAY, RUNS_THE_ENGINE, SEES_SUPABASE
 from operations.errors import OperationError, together
+from operations.green_checks import refuse_unchecked
 from operations.processes import PS_CURE
 from operations.stack import Stack
 from operations.state import State, read_state
@@ -193,8 +194,10 @@ def moved(engine: Engine, state: Future[State], whose: Future[None]) -> list[str
     return drift.moved(engine) if state.result().resources else []
 
 
-def preflight(stack: Stack, engine: Engine) -> Preflight:
-    """Raises: OperationError with every problem at once; nothing has been changed."""
+def preflight(stack: Stack, engine: Engine, *, emergency: bool = False) -> Preflight:
+    """`emergency`: the incident commander's word takes the place of checks.
+
+    Raises: OperationError with every problem at once; nothing has been changed."""
     tools(stack)
     passphrase(stack)
     questions: Sequence[Callable[[], object]] = (
@@ -203,6 +206,7 @@ def preflight(stack: Stack, engine: Engine) -> Preflight:
         engine.refuse_while_locked,
         lambda: project(stack),
         lambda: limits(stack),
+        *(() if emergency else (lambda: refuse_unchecked(stack),)),
     )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)

@@ -1,4 +1,4 @@
-"""A stand-in of GitHub's API: pull requests, comments and issues of one repository, as far as `pf ci` calls it."""
+"""A stand-in of GitHub's API: pull requests, comments, issues and checks of one repository, as far as pf asks it."""
 
 import json
 import re
@@ -14,13 +14,26 @@ BOT = {"login": "github-actions[bot]"}
 
 
 @dataclass(kw_only=True)
+class Commit:
+    """`checks`: what each concluded with, None while it runs. `merged`: the heads of the pull requests it came by."""
+
+    tree: str
+    checks: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    merged: list[str] = field(default_factory=list[str])
+    app: str = "github-actions"
+
+
+@dataclass(kw_only=True)
 class GitHub:
-    """`pulls`, `comments` (by issue) and `issues`, as the API lists them; `broken` answers every call."""
+    """`pulls`, `comments` (by issue), `issues` and `commits` (by name), as far as the API lists them; `broken` answers
+    every call.
+    """
 
     server: HTTPServer
     pulls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict[int, list[dict[str, Any]]])
     issues: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    commits: dict[str, Commit] = field(default_factory=dict[str, Commit])
     calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     broken: int = 0
 
@@ -52,6 +65,9 @@ class GitHub:
             ("GET", r"/issues/(\d+)/comments"): self._comments,
             ("POST", r"/issues/(\d+)/comments"): self._comment,
             ("PATCH", r"/issues/comments/(\d+)"): self._edit,
+            ("GET", r"/commits/(\w+)/pulls"): self._merged,
+            ("GET", r"/commits/(\w+)/check-runs"): self._checks,
+            ("GET", r"/git/commits/(\w+)"): self._commit,
             ("GET", "/issues"): self._issues,
             ("POST", "/issues"): self._open,
             ("PATCH", r"/issues/(\d+)"): self._change,
@@ -62,6 +78,19 @@ class GitHub:
 
     def _issues(self, request: Request) -> list[dict[str, Any]]:
         return _page(request, [one for one in self.issues if one["state"] == "open"])
+
+    def _merged(self, request: Request, commit: str) -> list[dict[str, Any]]:
+        """With one that is open still, and has the commit as well."""
+        heads = dict.fromkeys(self.commits[commit].merged, "2026-01-01T00:00:00Z") | {"0" * 40: None}
+        return _page(request, [{"number": 7, "head": {"sha": head}, "merged_at": at} for head, at in heads.items()])
+
+    def _commit(self, _: Request, commit: str) -> dict[str, Any]:
+        return {"tree": {"sha": self.commits[commit].tree}}
+
+    def _checks(self, request: Request, commit: str) -> dict[str, Any]:
+        known = self.commits[commit]
+        runs = [{"name": name, "conclusion": how, "app": {"slug": known.app}} for name, how in known.checks.items()]
+        return {"total_count": len(runs), "check_runs": _page(request, runs)}
 
     def _pulls(self, request: Request) -> list[dict[str, Any]]:
         return _page(request, [one for one in self.pulls if one["label"] == request.args["head"]])

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from tests.ci.github import REPOSITORY, GitHub
+from operations.repository_rules import REQUIRED_CHECKS
+from tests.ci.github import REPOSITORY, Commit, GitHub
 from tests.ci.tools import built
 from tests.e2e.checkout import Checkout
 from toolchain import paths
@@ -57,15 +58,40 @@ class Scenario:
         return self.checkout.run(*GIT, *arguments).stdout.strip()
 
     def pf(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.checkout.pf(*arguments, check=check, environment={"PF_STACK": "production"})
+        given = {"PF_STACK": "production", "GITHUB_TOKEN": "a-token", "GITHUB_API_URL": self.github.url}
+        return self.checkout.pf(*arguments, check=check, environment=given)
 
     def commit(self, message: str, branch: str) -> str:
         """Commit all, push it, and return the commit."""
         self.git("add", "-A")
         self.git("commit", "-qm", message)
+        return self.push(branch)
+
+    def push(self, branch: str) -> str:
+        """As it is here; main takes only what passed, as GitHub's rules have it. Returns the commit."""
         self.git("push", "-q", "origin", f"HEAD:refs/heads/{branch}")
         self.git("fetch", "-q", "origin")
-        return self.git("rev-parse", "HEAD")
+        head = self.git("rev-parse", "HEAD")
+        if branch == "main":
+            self.checked(head, **dict.fromkeys(REQUIRED_CHECKS, "success"))
+        return head
+
+    def checked(self, commit: str, **checks: str) -> None:
+        """What GitHub says of a commit from now on."""
+        self.github.commits[commit] = Commit(tree=self.git("rev-parse", f"{commit}^{{tree}}"), checks={**checks})
+
+    def merge(self, branch: str) -> str:
+        """A reviewed pull request, whose checks were those of its last commit."""
+        self.git("checkout", "-q", "main")
+        self.git("merge", "-q", "--no-ff", "-m", "merged", branch)
+        merged = self.push("main")
+        known = self.github.commits[merged]
+        known.checks, known.merged = {}, [self.git("rev-parse", branch)]
+        return merged
+
+    def revert(self) -> str:
+        self.git("revert", "--no-edit", "HEAD")
+        return self.push("main")
 
     def signed(self, *roles: str) -> None:
         """The change in the checkout is approved by the demo people of these roles."""
@@ -95,6 +121,7 @@ class Scenario:
         """Both workflows of a pull request: the preview, and the comment that follows it."""
         run = self.run("preview", "pull_request", event, world=world)
         head = event["pull_request"]["head"]
+        self.checked(head["sha"], **{**run.jobs, "test": "success"})
         owner = {"login": head["repo"]["full_name"].partition("/")[0], "type": "User"}
         self.run(
             "comment",
@@ -202,7 +229,7 @@ def plays_production(checkout: Checkout) -> None:
         (checkout.root / "approvals" / name).write_text(text)
     sandbox = checkout.root / "Pulumi.sandbox.yaml"
     settings = yaml.safe_load(sandbox.read_text())
-    settings["config"]["parker-flight:protectedBranch"] = "origin/main"
+    settings["config"] |= {"parker-flight:protectedBranch": "origin/main", "parker-flight:repository": REPOSITORY}
     (checkout.root / "Pulumi.production.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     sandbox.unlink()
     variables = checkout.state / "sandbox.env"

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
+from operations.repository_rules import REQUIRED_CHECKS
+from tests.ci.github import REPOSITORY, Commit, GitHub
 from tests.e2e.checkout import Checkout, new_checkout
 
 pytestmark = pytest.mark.rows("K5", "C1", "C2")
@@ -44,26 +47,33 @@ def denial(checkout: Checkout) -> str:
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """The sandbox with the approvals in git and main as its protected branch, deployed from main."""
-    with new_checkout() as checkout:
+    with new_checkout() as checkout, HTTPServer() as server:
         checkout.pf("sandbox", "up")
-        _keep_approvals_in_git(checkout, tmp_path_factory.mktemp("origin"))
+        github = GitHub(server=server)
+        _keep_approvals_in_git(checkout, tmp_path_factory.mktemp("origin"), github.url)
         checkout.pf("signers", "confirm", "--confirm", "sandbox")
         for role in ("security", "devops"):
             sign(checkout, role)
         commit(checkout, "approved", push=True)
+        head, tree = checkout.run("git", "rev-parse", "HEAD", "HEAD^{tree}").stdout.split()
+        github.commits[head] = Commit(tree=tree)
+        refused = checkout.pf("deploy", check=False)
+        assert "not every check of it passed: test (never ran)" in refused.stderr
+        github.commits[head].checks = dict.fromkeys(REQUIRED_CHECKS, "success")
         checkout.pf("deploy")
         yield checkout
 
 
-def _keep_approvals_in_git(checkout: Checkout, origin: Path) -> None:
+def _keep_approvals_in_git(checkout: Checkout, origin: Path, github_url: str) -> None:
     for name in ("allowed_signers", "revoked_keys"):
         text = (checkout.state / "sandbox/approvals" / name).read_text()
         (checkout.root / "approvals" / name).write_text(text)
     settings = checkout.root / "Pulumi.sandbox.yaml"
-    with_branch = "config:\n  parker-flight:protectedBranch: origin/main"
+    with_branch = f"config:\n  parker-flight:protectedBranch: origin/main\n  parker-flight:repository: {REPOSITORY}"
     settings.write_text(settings.read_text().replace("config:", with_branch, 1))
     variables = checkout.state / "sandbox.env"
     lines = [line for line in variables.read_text().splitlines() if not line.startswith("PF_APPROVALS=")]
+    lines += ["GITHUB_TOKEN=a-token", f"GITHUB_API_URL={github_url}"]
     variables.write_text("\n".join(lines) + "\n")
     checkout.run("git", "init", "-q", "--bare", str(origin))
     checkout.run("git", "init", "-q", "-b", "main")
@@ -130,7 +140,7 @@ def test_signers_that_the_change_brings_along_do_not_count(protected: Checkout) 
     assert "is no signer's key" in refused.stderr
     for role in ("security", "devops"):  # the signers before the change may let it in
         sign(protected, role)
-    protected.pf("deploy")
+    protected.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
     assert "mallory@example.com" in protected.pf("signers", "list").stdout
 
 

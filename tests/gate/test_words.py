@@ -449,11 +449,13 @@ def test_the_gates_own_settings() -> None:
     after["settings"] = {
         "protectedBranch": "",
         "businessHours": {"timeZone": "UTC", "days": ["mon", "tue", "sun"], "from": "00:00", "to": "17:00"},
+        "repository": "mallory/infrastructure",
     }
     (one,) = differences(surface(program()), surface(after))
     assert one.title == "the gate's own settings"
     assert one.sentences == (
         "no branch is protected (it was origin/main): what is deployed need not have been reviewed",
+        "the GitHub repository mallory/infrastructure is asked whether a commit's checks passed",
         "businessHours.days: with sun",
         'businessHours.from: "09:00" → "00:00"',
     )

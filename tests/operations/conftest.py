@@ -23,6 +23,7 @@ from operations.stack import Stack
 from sandbox.aws.cloudwatch import serve_composite_alarms
 from sandbox.aws.kms import remember_rotation_period
 from settings import Settings
+from tests.ci.github import GitHub
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "sbp_" + "a1" * 20
@@ -163,6 +164,13 @@ def make_stack(project: Path, variables: dict[str, str], tmp_path: Path) -> Call
         )
 
     return make
+
+
+@pytest.fixture
+def github() -> Generator[GitHub]:
+    """With a server of its own, since it answers whatever it is asked."""
+    with HTTPServer() as server:
+        yield GitHub(server=server)
 
 
 @pytest.fixture

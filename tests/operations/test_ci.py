@@ -125,7 +125,7 @@ def test_a_head_that_was_pushed_over_gets_no_comment(
     assert "no open pull request has 666666666666" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("status", "cure"), [(401, "GITHUB_TOKEN"), (403, "permissions"), (502, "Run the job again")])
+@pytest.mark.parametrize(("status", "cure"), [(401, "GITHUB_TOKEN"), (403, "permissions"), (502, "Run it again")])
 def test_what_github_refuses_is_said_with_its_cure(
     status: int, cure: str, github: GitHub, job: MakeJob, previewed: Path
 ) -> None:
