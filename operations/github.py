@@ -1,6 +1,6 @@
 """GitHub's REST API, as far as it is asked: pull requests, comments, issues, a commit's checks, settings by name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 import httpx
@@ -74,8 +74,9 @@ class _Commit(BaseModel):
     tree: _Tree
 
 
-class _Named(BaseModel):
+class Named(BaseModel):
     name: str
+    id: int = 0
 
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -146,11 +147,34 @@ class GitHub:
 
     def names(self, place: str) -> set[str]:
         """Of the secrets or variables at `[environments/NAME/]secrets|variables`; none where there is no such place."""
-        kind = place.rpartition("/")[2]
         try:
-            return {one.name for one in self._pages(f"/{place}", _Named, within=kind)}
+            return {one.name for one in self._pages(f"/{place}", Named, within=place.rpartition("/")[2])}
         except NotThereError:
             return set()
+
+    def rulesets(self) -> Iterator[Named]:
+        """The repository's own."""
+        return self._pages("/rulesets", Named, includes_parents="false")
+
+    def ruleset(self, number: int) -> Mapping[str, Any]:
+        return self._mapping(f"/rulesets/{number}")
+
+    def environment(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            return self._mapping(f"/environments/{name}")
+        except NotThereError:
+            return None
+
+    def admitted(self, environment: str) -> Iterator[Named]:
+        """The branches whose jobs may be in an environment that admits chosen ones."""
+        path = f"/environments/{environment}/deployment-branch-policies"
+        return self._pages(path, Named, within="branch_policies")
+
+    def _mapping(self, path: str) -> Mapping[str, Any]:
+        said = self._call("GET", path)
+        if not isinstance(said, dict):
+            raise _unexpected(path)
+        return cast("Mapping[str, Any]", said)
 
     def _pages(self, path: str, item: type[Item], within: str = "", **query: str) -> Iterator[Item]:
         """`within`: under which name an answer that isn't a list has it."""

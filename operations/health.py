@@ -46,11 +46,12 @@ class Status(StrEnum):
 
 
 class Check(BaseModel):
-    """What one part answered."""
+    """What one part answered. `cure`: the commands that mend it, for a shell, where they are known."""
 
     name: str
     status: Status
     detail: str
+    cure: str = ""
     latency_ms: float | None = None
 
 

@@ -40,8 +40,13 @@ class Event(Enum):
 STARTS: Mapping[Event, str] = {Event.DEPLOYMENT_STARTED: DEPLOYMENTS, Event.ROLLBACK_STARTED: ROLLBACKS}
 
 
-def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | None = None) -> str | None:
-    """`text` is for people and stands first, `facts` are for machines. What went wrong, if it couldn't be sent."""
+def notify(
+    stack: Stack, event: Event, text: str, facts: Mapping[str, object] | None = None, *, unmade: bool = False
+) -> str | None:
+    """`text` is for people and stands first, `facts` are for machines. What went wrong, if it couldn't be sent.
+
+    `unmade`: nothing is deployed, as far as is known, so that nobody may be there to hear.
+    """
     from operations.aws import Aws, AwsError, code_of, explained
 
     topic = stack.settings.site.topic(event.topic)
@@ -55,8 +60,8 @@ def notify(stack: Stack, event: Event, text: str, facts: Mapping[str, object] | 
         if event in STARTS:
             aws.cloudwatch.put_metric_data(Namespace=METRICS_OPERATIONS, MetricData=[_start(stack, event)])
     except AwsError as error:
-        if event is Event.DEPLOYMENT_STARTED and code_of(error) == "NotFound":
-            return None  # the first deployment makes the topic: there is nobody yet to hear
+        if (unmade or event is Event.DEPLOYMENT_STARTED) and code_of(error) == "NotFound":
+            return None  # the first deployment makes the topic
         problem = explained(error, stack, f"telling {topic} of the {event.words.partition(' ')[0]}")
         say(f"warning: {problem}")
         return problem.message

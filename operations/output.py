@@ -37,6 +37,9 @@ def show_health(report: HealthReport) -> None:
         f"{report.stack}: ", (report.status, COLOURS[report.status]), f" ({count}, {report.seconds:.1f} s)"
     )
     show(table(("part", "state", "ms", "what it said"), rows, right=("ms",)), "", words)
+    if cures := dict.fromkeys(check.cure for check in report.unwell if check.cure):
+        show("", "what mends it:")
+        print("\n".join(cures))  # whole lines, which a shell takes back
 
 
 def show_approvals(found: "Approvals") -> None:

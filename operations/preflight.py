@@ -194,8 +194,8 @@ def moved(engine: Engine, state: Future[State], whose: Future[None]) -> list[str
     return drift.moved(engine) if state.result().resources else []
 
 
-def preflight(stack: Stack, engine: Engine, *, emergency: bool = False) -> Preflight:
-    """`emergency`: the incident commander's word takes the place of checks.
+def preflight(stack: Stack, engine: Engine, *, checked: bool = True) -> Preflight:
+    """`checked`: the commit's checks have to be green.
 
     Raises: OperationError with every problem at once; nothing has been changed."""
     tools(stack)
@@ -206,7 +206,7 @@ def preflight(stack: Stack, engine: Engine, *, emergency: bool = False) -> Prefl
         engine.refuse_while_locked,
         lambda: project(stack),
         lambda: limits(stack),
-        *(() if emergency else (lambda: refuse_unchecked(stack),)),
+        *((lambda: refuse_unchecked(stack),) if checked else ()),
     )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)

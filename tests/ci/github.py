@@ -1,4 +1,4 @@
-"""A stand-in of GitHub's API: pull requests, comments, issues and checks of one repository, as far as pf asks it."""
+"""A stand-in of GitHub's API: one repository with its pull requests, issues, checks and rules, as far as pf asks it."""
 
 import json
 import re
@@ -25,8 +25,8 @@ class Commit:
 
 @dataclass(kw_only=True)
 class GitHub:
-    """`pulls`, `comments` (by issue), `issues` and `commits` (by name), as far as the API lists them; `broken` answers
-    every call.
+    """`pulls`, `comments` (by issue), `issues`, `rulesets` (by number) and `environments`, as the API lists them;
+    `admitted` are the branches of an environment, `settings` the names at a place; `broken` answers every call.
     """
 
     server: HTTPServer
@@ -34,6 +34,10 @@ class GitHub:
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict[int, list[dict[str, Any]]])
     issues: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     commits: dict[str, Commit] = field(default_factory=dict[str, Commit])
+    rulesets: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    admitted: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
+    settings: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     broken: int = 0
 
@@ -56,7 +60,11 @@ class GitHub:
             return Response(json.dumps({"message": "broken"}), status=self.broken)
         for (method, pattern), answer in self._routes().items():
             if method == request.method and (found := re.fullmatch(pattern, path)):
-                return Response(json.dumps(answer(request, *found.groups())), content_type="application/json")
+                try:
+                    said = answer(request, *found.groups())
+                except KeyError:
+                    break
+                return Response(json.dumps(said), content_type="application/json")
         return Response(json.dumps({"message": "Not Found"}), status=404)
 
     def _routes(self) -> dict[tuple[str, str], Callable[..., Any]]:
@@ -68,6 +76,16 @@ class GitHub:
             ("GET", r"/commits/(\w+)/pulls"): self._merged,
             ("GET", r"/commits/(\w+)/check-runs"): self._checks,
             ("GET", r"/git/commits/(\w+)"): self._commit,
+            ("GET", "/rulesets"): self._rulesets,
+            ("POST", "/rulesets"): self._rule,
+            ("GET", r"/rulesets/(\d+)"): self._ruleset,
+            ("PUT", r"/rulesets/(\d+)"): self._rule,
+            ("GET", r"/environments/([^/]+)"): self._environment,
+            ("PUT", r"/environments/([^/]+)"): self._make,
+            ("GET", r"/environments/([^/]+)/deployment-branch-policies"): self._branches,
+            ("POST", r"/environments/([^/]+)/deployment-branch-policies"): self._admit,
+            ("DELETE", r"/environments/([^/]+)/deployment-branch-policies/(\d+)"): self._refuse,
+            ("GET", r"/(.*(?:secrets|variables))"): self._settings,
             ("GET", "/issues"): self._issues,
             ("POST", "/issues"): self._open,
             ("PATCH", r"/issues/(\d+)"): self._change,
@@ -86,6 +104,45 @@ class GitHub:
 
     def _commit(self, _: Request, commit: str) -> dict[str, Any]:
         return {"tree": {"sha": self.commits[commit].tree}}
+
+    def _rulesets(self, request: Request) -> list[dict[str, Any]]:
+        return _page(request, [{"id": number, "name": one["name"]} for number, one in self.rulesets.items()])
+
+    def _ruleset(self, _: Request, number: str) -> dict[str, Any]:
+        return self.rulesets[int(number)]
+
+    def _rule(self, request: Request, number: str = "") -> dict[str, Any]:
+        """With what GitHub adds by itself."""
+        told = request.get_json()
+        for rule in told["rules"]:
+            if rule["type"] == "pull_request":
+                rule["parameters"]["allowed_merge_methods"] = ["merge", "squash"]
+        self.rulesets[int(number or len(self.rulesets) + 1)] = told
+        return told
+
+    def _environment(self, _: Request, name: str) -> dict[str, Any]:
+        return self.environments[name]
+
+    def _make(self, request: Request, name: str) -> dict[str, Any]:
+        self.environments[name] = request.get_json()
+        return self.environments[name]
+
+    def _branches(self, request: Request, name: str) -> dict[str, Any]:
+        found = [{"id": number, "name": branch} for number, branch in self.admitted.get(name, {}).items()]
+        return {"total_count": len(found), "branch_policies": _page(request, found)}
+
+    def _admit(self, request: Request, name: str) -> dict[str, Any]:
+        known = self.admitted.setdefault(name, {})
+        known[max(known, default=0) + 1] = request.get_json()["name"]
+        return {}
+
+    def _refuse(self, _: Request, name: str, number: str) -> dict[str, Any]:
+        del self.admitted[name][int(number)]
+        return {}
+
+    def _settings(self, request: Request, place: str) -> dict[str, Any]:
+        found = [{"name": name} for name in self.settings[place]]
+        return {"total_count": len(found), place.rpartition("/")[2]: _page(request, found)}
 
     def _checks(self, request: Request, commit: str) -> dict[str, Any]:
         known = self.commits[commit]

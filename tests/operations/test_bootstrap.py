@@ -21,15 +21,16 @@ from operations.engine import InterruptedEngineError
 from operations.errors import OperationError
 from operations.github import GitHub
 from operations.health import Status
-from operations.repository_rules import REQUIRED_CHECKS, calls
+from operations.repository_rules import REQUIRED_CHECKS, environments, rulesets
 from operations.stack import Stack
 from operations.unlock import free
+from tests.ci.github import REPOSITORY
+from tests.ci.github import GitHub as StandIn
 from tests.operations.conftest import ROOT
 
 pytestmark = pytest.mark.rows("K3", "R3")
 
 Client = Callable[[str], Any]
-REPOSITORY = "example/parker-flight"
 STATE = "parker-flight-sandbox-state-123456789012"
 
 
@@ -70,7 +71,7 @@ def test_what_is_no_repository_is_refused_with_an_example_and_nothing_is_written
 
 def test_another_repository_than_that_of_the_file_is_refused(root: Stack) -> None:
     Ground.of(root, REPOSITORY).write()
-    with pytest.raises(OperationError, match="example/parker-flight deploys sandbox, not example/other"):
+    with pytest.raises(OperationError, match=f"{REPOSITORY} deploys sandbox, not example/other"):
         Ground.of(root, "example/other")
 
 
@@ -202,16 +203,12 @@ def test_in_an_empty_account_everything_is_named_as_missing(ground: Ground) -> N
     }
 
 
-def test_what_github_lacks_is_named_with_the_command_that_sets_it(ground: Ground, httpserver: HTTPServer) -> None:
-    repository = f"/repos/{REPOSITORY}"
-    variables = {"variables": [{"name": name, "value": "x"} for name in ("PULUMI_BACKEND_URL", "PF_REPORTS")]}
-    httpserver.expect_request(f"{repository}/actions/variables").respond_with_json(variables)
-    httpserver.expect_request(f"{repository}/environments/production/secrets").respond_with_json(
-        {"secrets": [{"name": "SUPABASE_ANON_KEY"}]}
-    )
-    for place in ("production/variables", "operations/variables", "operations/secrets"):
-        httpserver.expect_request(f"{repository}/environments/{place}").respond_with_data(status=404)
-    given = {"github_token": SecretStr("a-token"), "github_api_url": httpserver.url_for("").rstrip("/")}
+def test_what_github_lacks_is_named_with_the_command_that_sets_it(ground: Ground, github: StandIn) -> None:
+    github.settings = {
+        "actions/variables": ["PULUMI_BACKEND_URL", "PF_REPORTS"],
+        "environments/production/secrets": ["SUPABASE_ANON_KEY"],
+    }
+    given = {"github_token": SecretStr("a-token"), "github_api_url": github.url}
     stack = replace(ground.stack, environment=ground.stack.environment.model_copy(update=given))
 
     found = {one.name: one for one in check(replace(ground, stack=stack)).checks}
@@ -222,10 +219,16 @@ def test_what_github_lacks_is_named_with_the_command_that_sets_it(ground: Ground
     assert found["AWS_DEPLOY_ROLE_ARN (production)"].status is Status.DOWN
     command = f"gh variable set AWS_DEPLOY_ROLE_ARN --repo {REPOSITORY} --env production --body "
     role = "arn:aws:iam::123456789012:role/parker-flight-sandbox-deploy"
-    assert f"{command}{role}" in found["AWS_DEPLOY_ROLE_ARN (production)"].detail
-    assert found["SUPABASE_SERVICE_ROLE_KEY (production)"].detail.endswith(
-        f"gh secret set SUPABASE_SERVICE_ROLE_KEY --repo {REPOSITORY} --env production"
-    )
+    assert found["AWS_DEPLOY_ROLE_ARN (production)"].cure == f"{command}{role}"
+    secret = f"gh secret set SUPABASE_SERVICE_ROLE_KEY --repo {REPOSITORY} --env production"
+    assert found["SUPABASE_SERVICE_ROLE_KEY (production)"].cure == secret
+    assert found["environment production"].status is Status.DOWN
+
+
+def test_without_a_token_github_is_one_line_that_says_so(ground: Ground) -> None:
+    (one,) = (one for one in check(ground).checks if one.name == "github")
+    assert one.status is Status.DEGRADED
+    assert one.cure == 'export GITHUB_TOKEN="$(gh auth token)"'
 
 
 def test_a_github_that_refuses_is_an_error_with_its_cure(ground: Ground, httpserver: HTTPServer) -> None:
@@ -257,7 +260,7 @@ def test_a_setting_of_an_environment_comes_after_it_and_the_branch_is_closed_las
     text = "\n".join(commands for _, commands in next_steps(ground, signers_confirmed=True))
     told = [
         *("environments/production/deployment-branch-policies", "environments/operations/deployment-branch-policies"),
-        *("--env production", "gh secret set SUPABASE_ANON_KEY", "/rulesets"),
+        *("--env production", "gh secret set SUPABASE_ANON_KEY", "refs/heads/main"),
     ]
     places = [text.index(one) for one in told]
     assert places == sorted(places)
@@ -271,18 +274,20 @@ def test_what_the_new_stack_is_encrypted_by_is_committed_with_the_rest(ground: G
 
 
 def test_the_branch_asks_for_reviews_and_green_checks_and_the_environment_for_chosen_branches() -> None:
-    ruleset, environment, first, second, looks, third = calls("main")
-    rules = {rule["type"]: rule.get("parameters", {}) for rule in ruleset.payload["rules"]}
+    hotfixes, protected = rulesets("main")
+    rules = {rule["type"]: rule.get("parameters", {}) for rule in protected["rules"]}
     assert {"deletion", "non_fast_forward"} <= rules.keys()
     assert rules["pull_request"]["require_code_owner_review"] is True
     assert [one["context"] for one in rules["required_status_checks"]["required_status_checks"]] == [*REQUIRED_CHECKS]
-    assert ruleset.payload["bypass_actors"] == []
-    assert (environment.path, looks.path) == ("environments/production", "environments/operations")
-    assert [one.payload["name"] for one in (first, second, third)] == ["main", "hotfix/*", "main"]
+    assert protected["bypass_actors"] == []
+    assert hotfixes["conditions"]["ref_name"]["include"] == ["refs/heads/hotfix/*"]
+    deploys, looks = environments("main")
+    assert (deploys.path, looks.path) == ("environments/production", "environments/operations")
+    assert (*deploys.branches, *looks.branches) == ("main", "hotfix/*", "main")
 
 
 def test_a_call_is_printed_as_a_shell_takes_it() -> None:
-    call = calls("main")[1]
+    call = environments("main")[0].made
     first, *payload, last = call.command(REPOSITORY).splitlines()
     assert first == f"gh api --method PUT repos/{REPOSITORY}/environments/production --input - <<'JSON'"
     assert json.loads("\n".join(payload)) == call.payload

@@ -22,9 +22,7 @@ from werkzeug import Request, Response
 
 from operations.cli import deploy, main
 from operations.health import Check, HealthReport, Status
-from operations.repository_rules import REQUIRED_CHECKS
 from operations.stack import Stack
-from tests.ci.github import REPOSITORY, Commit, GitHub
 from tests.operations.conftest import ROOT, all_well, self_check
 
 pytestmark = pytest.mark.rows("E1", "R3")
@@ -198,7 +196,6 @@ def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
     httpserver: HTTPServer,
     tool: Callable[[str, str], Path],
     client: Callable[[str], Any],
-    github: GitHub,
 ) -> None:
     root = clone(tmp_path / "clone", variables)
 
@@ -243,17 +240,6 @@ def test_the_cures_for_production_can_be_followed_in_a_fresh_shell(
         subprocess.run([*git, *command], check=True)
     assert "git push -u origin HEAD" in doctor().stderr
     subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
-    asked = "In Pulumi.production.yaml: parker-flight:repository: OWNER/NAME"
-    assert asked in doctor().stderr
-    content["config"] |= yaml.safe_load(asked.partition(": ")[2].replace("OWNER/NAME", REPOSITORY))
-    file.write_text(yaml.safe_dump(content))
-    subprocess.run([*git, "commit", "-qam", "where its checks are"], check=True)
-    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
-    assert 'GITHUB_TOKEN="$(gh auth token)"' in doctor().stderr
-    head, tree = subprocess.check_output([*git, "rev-parse", "HEAD", "HEAD^{tree}"], text=True).split()
-    github.commits[head] = Commit(tree=tree, checks=dict.fromkeys(REQUIRED_CHECKS, "success"))
-    given = {"GITHUB_TOKEN": "a-token", "GITHUB_API_URL": github.url}
-    write_environment(root / ".state/production.env", variables | given)
     (root / "new.py").touch()
     assert "uncommitted changes" in doctor().stderr
     (root / "new.py").unlink()

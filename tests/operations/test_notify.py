@@ -92,6 +92,8 @@ def test_an_aws_that_is_not_there_stops_nothing(
     assert "does not answer" in capsys.readouterr().err
 
 
-def test_the_first_deployment_has_nobody_to_tell_of_its_start(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_deployment_has_nobody_to_tell(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     assert notify(stack, Event.DEPLOYMENT_STARTED, "version 1") is None
+    assert notify(stack, Event.DEPLOYMENT_FAILED, "it was denied", unmade=True) is None
     assert capsys.readouterr().err == ""
+    assert notify(stack, Event.DEPLOYMENT_FAILED, "version 2") is not None
