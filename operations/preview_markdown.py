@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from gate.text import LONGEST_NAME, plain
 from gate.value_words import noun
-from operations.preview_report import DRIFT, SHOWN, Outcome, PreviewReport, ResourceDifference
+from operations.preview_report import APPROVAL, DRIFT, SHOWN, Outcome, PreviewReport, ResourceDifference
 from operations.preview_text import lines, people, signed
 
 LONGEST = 65_000
@@ -31,6 +31,7 @@ ROOM = {
     "errors": 4_000,
 }
 FOR_THE_FRAME = 1_500  # of the diff
+UNFOLDED = 20  # lines of the surface that stand open
 
 MARKER = "<!-- parker-flight-preview:"
 HEADLINES = {
@@ -53,8 +54,9 @@ def markdown(report: PreviewReport) -> str:
         "",
         f"{report.changes}.",
     ]
-    text = "\n".join([*head, *_changes(report), *_functions(report), *_undo(report), *_policies(report)])
-    text = "\n".join([text, *_surface(report), *_approvals(report), *_errors(report)])
+    # What a reviewer must do, then what they look at for it.
+    todo = [*_policies(report), *_errors(report), *_approvals(report), *_undo(report), *_drift(report)]
+    text = "\n".join([*head, *todo, *_changes(report), *_functions(report), *_surface(report)])
     return "\n".join([text, *_diff(report.diff, LONGEST - _size(text) - FOR_THE_FRAME)]) + "\n"
 
 
@@ -138,7 +140,7 @@ def _undo(report: PreviewReport) -> Iterator[str]:
 
 
 def _policies(report: PreviewReport) -> Iterator[str]:
-    yield from ("", f"**Policies:** {report.policies}.")
+    yield from ("", f"**Policies:** {report.policies.replace(APPROVAL, code(APPROVAL))}.")
     items = [""] if report.refusals else []
     for one in report.refusals:
         sign = "❌" if one.level == "mandatory" else "⚠️"
@@ -151,11 +153,19 @@ def _surface(report: PreviewReport) -> Iterator[str]:
     if not report.surface and not report.differences:
         return
     surface, before = (code(one[:SHOWN] or "nothing") for one in (report.surface, report.approved))
-    if report.differences:
-        yield from ("", f"**Security surface** {surface}, in place of {before}:", "")
-        yield from _fitting(_in_words(report.differences), "surface", "lines", report.stack)
-    else:
+    if not report.differences:
         yield from ("", f"**Security surface** {surface}: as it was approved.")
+        return
+    found = _in_words(report.differences)
+    count = f"{len(report.differences)} difference{'s' * (len(report.differences) != 1)}"
+    yield from ("", f"**Security surface** {surface}, in place of {before}: {count}", "")
+    yield f"<details{' open' * (len(found) <= UNFOLDED)}><summary>What approvals are about</summary>"
+    yield ""
+    yield from _fitting(found, "surface", "lines", report.stack)
+    yield from ("", "</details>")
+
+
+def _drift(report: PreviewReport) -> Iterator[str]:
     if report.drift:
         yield from ("", f"**Drift:** {DRIFT}:", "")
         yield from _fitting(_in_words(report.drift), "drift", "lines", report.stack)

@@ -115,7 +115,7 @@ class PreviewReport(BaseModel):
 
     @property
     def policies(self) -> str:
-        """`12 of 14 hold, 1 warns, 1 refuses`"""
+        """`12 of 14 hold, 1 warns, 1 refuses`; the gate's rule is named, since `refusals` may leave it out."""
         refuse = {one.policy for one in self.violations if one.level == "mandatory"}
         warn = {one.policy for one in self.violations} - refuse
         total = len(refuse | warn | set(self.policies_checked))
@@ -123,6 +123,8 @@ class PreviewReport(BaseModel):
             return "none looked at this"
         counted = [(len(warn), "warns", "warn"), (len(refuse), "refuses", "refuse")]
         others = [f"{count} {one if count == 1 else several}" for count, one, several in counted if count]
+        if APPROVAL in refuse:
+            others[-1] += f" ({APPROVAL}{' among them' * (len(refuse) > 1)})"
         return ", ".join([f"{total - len(refuse | warn)} of {total} hold", *others])
 
 

@@ -21,7 +21,7 @@ from operations.errors import ExitCode, OperationError
 from operations.gate import gate_of
 from operations.preview import outcome_of, preview, without_secrets
 from operations.preview_markdown import LONGEST, markdown, marker
-from operations.preview_report import Outcome, PreviewReport, ResourceDifference, order
+from operations.preview_report import APPROVAL, Outcome, PreviewReport, ResourceDifference, order
 from operations.preview_text import show_preview
 from operations.reversibility import undo_of
 from operations.stack import Stack
@@ -297,7 +297,7 @@ def test_a_person_reads_what_changes_what_is_missing_and_what_to_type(
         "  encrypt-data  333333333333 → 000000000000",
         "  refund  (new) → 999999999999",
         "",
-        "policies: 1 of 2 hold, 1 refuses",
+        "policies: 1 of 2 hold, 1 refuses (security-approval)",
         "",
         "what approvals are about: the security surface 443d400ebc8a, in place of",
         "c9230156be76",
@@ -408,23 +408,7 @@ def test_a_comment_says_it_all() -> None:
 
 1 to replace, 2 to update, 22 unchanged.
 
-| change | kind | resource | what differs |
-|---|---|---|---|
-| `replace` | `log group` | `operations` | `name` |
-| `update` | `key` | `pii-1` | `policy` |
-| `update` | `command` | `functions-release` | `environment` `triggers` |
-
-**Edge functions with new content**
-
-- `encrypt-data`: `333333333333` → `000000000000`
-- `refund`: new → `999999999999`
-
-**Policies:** 1 of 2 hold, 1 refuses.
-
-**Security surface** `443d400ebc8a`, in place of `c9230156be76`:
-
-- `~` `key pii-1`
-  - `account 123456789012 (root) gains kms:ScheduleKeyDeletion on this key (*)`
+**Policies:** 1 of 2 hold, 1 refuses (`security-approval`).
 
 **Approvals** (`infrastructure`)
 
@@ -437,6 +421,26 @@ Type next, in a checkout of this branch:
 ./pf approve --stack sandbox
 ```
 
+| change | kind | resource | what differs |
+|---|---|---|---|
+| `replace` | `log group` | `operations` | `name` |
+| `update` | `key` | `pii-1` | `policy` |
+| `update` | `command` | `functions-release` | `environment` `triggers` |
+
+**Edge functions with new content**
+
+- `encrypt-data`: `333333333333` → `000000000000`
+- `refund`: new → `999999999999`
+
+**Security surface** `443d400ebc8a`, in place of `c9230156be76`: 1 difference
+
+<details open><summary>What approvals are about</summary>
+
+- `~` `key pii-1`
+  - `account 123456789012 (root) gains kms:ScheduleKeyDeletion on this key (*)`
+
+</details>
+
 <details><summary>What the engine says, in full</summary>
 
 ```text
@@ -447,6 +451,27 @@ Type next, in a checkout of this branch:
 </details>
 """
     )
+
+
+def test_what_a_reviewer_must_do_stands_before_a_first_deployments_many_changes() -> None:
+    many = CHANGED.model_copy(
+        update={
+            "undo": UNDO.undo,
+            "steps": CHANGED.steps * 40,
+            "differences": CHANGED.differences * 80,
+            "diff": "~ line\n" * 400,
+        }
+    )
+    text = markdown(many)
+    parts = [
+        *("approvals are missing", "**Policies:**", "❌ missing", "./pf approve", "**Can this be undone?**"),
+        *("| change", "**Security surface**", "<details><summary>What approvals are about"),
+        "<details><summary>What the engine",
+    ]
+    found = [text.index(part) for part in parts]
+    assert found == sorted(found)
+    assert text[: text.index("| change")].count("\n") < 30
+    assert "**Security surface** `443d400ebc8a`, in place of `c9230156be76`: 80 differences" in text
 
 
 def test_hostile_text_stays_text_in_a_comment() -> None:
@@ -462,6 +487,8 @@ def test_hostile_text_stays_text_in_a_comment() -> None:
     raw = [token.content.strip() for token in tokens(text) if token.type == "html_block"]
     assert raw == [
         marker(HOSTILE),
+        "<details open><summary>What approvals are about</summary>",
+        "</details>",
         "<details><summary>What the engine says, in full</summary>",
         "</details>",
     ]
@@ -494,7 +521,7 @@ def test_a_forged_report_can_write_no_markdown_either(judged: bool) -> None:
     report = forged() if judged else forged().model_copy(update={"approvals": None})
     found = tokens(markdown(report))
     raw = [token.content.strip() for token in found if token.type == "html_block"]
-    assert raw == [marker("sandbox")]
+    assert raw == [marker("sandbox"), "<details open><summary>What approvals are about</summary>", "</details>"]
     assert not {token.type for token in found} & {"em_open", "html_inline", "hr", "image", "link_open"}
     words = "".join(token.content for token in found if token.type == "text")
     assert not re.search(r"everyone|evil|[@#<>|\[\]]|a`b", words)
@@ -577,6 +604,8 @@ def test_even_one_text_that_never_ends_fits() -> None:
         ([violation(level="advisory")], "1 of 2 hold, 1 warns"),
         ([violation(), violation(level="advisory")], "1 of 2 hold, 1 refuses"),
         ([violation("a"), violation("b"), violation("c", "advisory")], "2 of 5 hold, 1 warns, 2 refuse"),
+        ([violation(APPROVAL)], "1 of 2 hold, 1 refuses (security-approval)"),
+        ([violation("a"), violation(APPROVAL)], "1 of 3 hold, 2 refuse (security-approval among them)"),
     ],
 )
 def test_policies_are_counted_by_what_they_say(violations: list[Violation], said: str) -> None:
@@ -603,7 +632,7 @@ def test_what_the_gate_could_not_judge_is_said(
 
 def test_a_surface_of_which_nothing_is_left_is_no_silence() -> None:
     text = markdown(CHANGED.model_copy(update={"surface": ""}))
-    assert "**Security surface** `nothing`, in place of `c9230156be76`:\n\n- `~` `key pii-1`" in text
+    assert "**Security surface** `nothing`, in place of `c9230156be76`: 1 difference\n" in text
 
 
 def test_what_somebody_changed_in_another_way_is_said(
