@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from components.naming import REPOSITORY, Site, Topic
+from components.naming import ENVIRONMENT, REPOSITORY, Site, Topic
 
 NAMESPACE = "parker-flight"
 # What the engine keeps in a stack's file besides the settings.
@@ -145,7 +145,7 @@ class Settings(BaseModel):
         populate_by_name=False,
     )
 
-    environment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,19}$")]
+    environment: Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
     aws_account_id: AccountId
     supabase_project_ref: Annotated[str, StringConstraints(pattern=r"^[a-z]{20}$")]
     key_rotation_days: int = Field(default=365, ge=90, le=365)

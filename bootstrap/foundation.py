@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from components.naming import REPOSITORY, Site
+from components.naming import ENVIRONMENT, REPOSITORY, Site
 
 PROJECT = "parker-flight-bootstrap"
 STATE_KEPT_DAYS = 90  # the engine writes the whole state before and after each step
@@ -42,9 +42,7 @@ class Foundation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    environment: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,19}$")] = Field(
-        alias="parker-flight:environment"
-    )
+    environment: Annotated[str, StringConstraints(pattern=ENVIRONMENT)] = Field(alias="parker-flight:environment")
     account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] = Field(alias="parker-flight:awsAccountId")
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(alias="aws:region")
     allowed_account_ids: Annotated[tuple[str, ...], BeforeValidator(_from_json)] = Field(alias="aws:allowedAccountIds")

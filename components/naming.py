@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 APPLICATION = "parker-flight"
 
+# No dash: `prod-eu` would begin as `prod` and a dash do, and the rights of `prod` would reach its alarms and topics.
+ENVIRONMENT = r"^[a-z][a-z0-9]{1,19}$"
+
 # What AWS accepts; it says so only in the middle of a deployment.
 LONGEST = {
     "alarm": 255,

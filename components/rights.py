@@ -1,8 +1,8 @@
 """What the jobs that preview, deploy and look may do in AWS, one entry for each thing that the program consists of.
 
 One list serves both: a preview gets what reads, a deployment all of it. A test holds the list against the program: a
-resource type that nothing here serves fails it. Names are whole or begin with the environment's, so that neither job
-reaches another environment, its own role, or what `bootstrap/` made.
+resource type that nothing here serves fails it. Names are whole or begin with the environment's, which has no dash, so
+that neither job reaches another environment, its own role, or what `bootstrap/` made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from policies.analyzer import APPROVAL
 from policies.rules import all_policies
 
 CONTACTS = "stack-contacts"  # whom to call stands in the stack that calls them
-OURS = r"parker-flight-[a-z0-9-]+-\*"
+OURS = r"parker-flight-[a-z0-9]+-\*"
 A_KEY = re.compile(r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/\*")
 ANYTHING = re.compile(r"\*")
 READ_A_KEY = frozenset(

@@ -121,6 +121,7 @@ def test_it_is_held_to_every_rule_but_those_that_it_cannot_meet() -> None:
         ("parker-flight-bootstrap:operators", json.dumps(["arn:aws:iam::210987654321:role/*"])),
         ("parker-flight-bootstrap:operators", json.dumps([f"arn:aws:iam::{ACCOUNT}:role/operator"] * 2)),
         ("parker-flight-bootstrap:repositroy", "parker/flight"),
+        ("parker-flight:environment", "prod-eu"),
     ],
 )
 def test_settings_that_cannot_be_right_are_refused_by_name(key: str, value: Any) -> None:

@@ -1,13 +1,17 @@
 """What the CI jobs' roles may do, decided as IAM would: the table of docs/security.md, row by row."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from components import boundaries, function_access, probe, rights
 from components.kept_key import buckets_key_policy, secrets_key_policy
-from components.naming import Site
+from components.naming import ENVIRONMENT, Site
 from policies.access import EXCEPTIONS
 from policies.documents import has_wildcard, parse
 from policies.foundation import ADDED
@@ -174,6 +178,21 @@ def test_iam_takes_each_document(document: str) -> None:
     sids = [statement["Sid"] for statement in json.loads(document)["Statement"]]
     assert len(set(sids)) == len(sids)
     assert all(sid.isalnum() for sid in sids)
+
+
+@settings(max_examples=30)
+@given(st.from_regex(ENVIRONMENT, fullmatch=True), st.sampled_from(["-eu", "eu", "2", "-2", "s"]))
+def test_no_right_reaches_what_another_environment_has(name: str, more: str) -> None:
+    other = name + more
+    assume(re.fullmatch(ENVIRONMENT, other))
+    neighbour = replace(SITE, environment=other)
+    documents = rights.documents(replace(SITE, environment=name), changing=True).values()
+    for action, arn in (
+        ("cloudwatch:DeleteAlarms", neighbour.arn("cloudwatch", f"alarm:{neighbour.alarm('rest-down')}")),
+        ("events:DisableRule", neighbour.arn("events", f"rule/{neighbour.rule('key-disabled')}")),
+        ("sns:Subscribe", neighbour.arn("sns", neighbour.topic("level-1"))),
+    ):
+        assert not allows(documents, ANYTHING, action, arn), action
 
 
 def test_every_type_of_the_program_has_its_rights_and_no_right_is_left_over() -> None:

@@ -94,6 +94,11 @@ def refusal(changes: dict[str, Any]) -> str:
             "\n    parker-flight:environment: production",
         ),
         (
+            {"parker-flight:environment": "prod-eu"},
+            'parker-flight:environment is "prod-eu"',
+            "\n    parker-flight:environment: production",
+        ),
+        (
             {"aws:region": "nowhere"},
             'aws:region is "nowhere"',
             "\n    aws:region: us-east-1",
