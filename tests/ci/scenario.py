@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Scenario:
     checkout: Checkout
     github: GitHub
     folder: Path
+    unset: set[str] = field(default_factory=set[str])  # variables that nobody has set on GitHub
 
     @property
     def origin(self) -> Path:
@@ -210,7 +211,8 @@ class Scenario:
         }
         known = {**{name: own[name] for name in secrets}, "GITHUB_TOKEN": "a-token"}
         words = [word for name, value in known.items() for word in ("--secret", f"{name}={value}")]
-        words += [word for name, value in variables.items() for word in ("--var", f"{name}={value}")]
+        told = {name: value for name, value in variables.items() if name not in self.unset}
+        words += [word for name, value in told.items() for word in ("--var", f"{name}={value}")]
         return words + [word for name, value in found.items() for word in ("--env", f"{name}={value}")]
 
 

@@ -179,3 +179,29 @@ def test_a_check_that_fails_has_an_issue_until_it_is_green(scenario: Scenario) -
     assert run.jobs == {"check": "success"}, run.said
     assert issue["state"] == "closed"
     assert roles(scenario) == ["check", "check"]
+
+
+@pytest.mark.drill
+def test_a_role_that_is_not_set_or_not_given_is_no_preview_and_no_deployment(branch: Scenario) -> None:
+    scenario = branch
+    roles(scenario)
+    (scenario.checkout.root / "NOTES.md").write_text("A change.\n")
+    scenario.commit("notes", "change")
+    event = scenario.pull_request(9, "change")
+    scenario.unset.add("AWS_PREVIEW_ROLE_ARN")
+    run = scenario.previewed(event)
+    scenario.unset.clear()
+    assert run.jobs == {"production": "failure", "policies": "failure", "approvals": "failure"}, run.said
+    assert "the variable AWS_PREVIEW_ROLE_ARN is not set" in run.said
+    (comment,) = scenario.github.comments[9]
+    assert "No preview" in comment["body"]
+
+    expired = scenario.artefacts / "expired"
+    expired.touch()
+    refused = scenario.previewed(event), scenario.pushed()
+    expired.unlink()
+    assert [one.jobs for one in refused] == [run.jobs, {"deploy": "failure"}]
+    assert all("Token expired" in one.said for one in refused)
+    assert roles(scenario) == []
+    (same,) = scenario.github.comments[9]
+    assert same["id"] == comment["id"]
