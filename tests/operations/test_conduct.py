@@ -68,7 +68,7 @@ class World:
 def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(stack=stack, store=FolderStore(folder=tmp_path / "store"))
 
-    def notify(_: Stack, event: Event, text: str, _facts: object = None) -> None:
+    def notify(_: Stack, event: Event, text: str, _facts: object = None, **_more: object) -> None:
         made.told.append((event, text))
 
     monkeypatch.setattr(conduct, "notify", notify)

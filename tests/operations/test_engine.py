@@ -120,7 +120,7 @@ def test_a_dead_updates_lock_is_not_in_the_way(stack: Stack, tmp_path: Path) -> 
 def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by_hand(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def found(*_: object) -> Preflight:
+    def found(*_: object, **_more: object) -> Preflight:
         return Preflight(state=State(), release="0123456789abcdef", moved=["urn:pulumi:s::p::aws:sns/topic:Topic::t"])
 
     def load(*_: object) -> Stack:

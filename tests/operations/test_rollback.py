@@ -54,7 +54,7 @@ LIVE = surface(PII, PII_ALIAS, INFO)
 
 
 def answering(answer: object) -> Callable[..., object]:
-    def answers(*_: object) -> object:
+    def answers(*_: object, **_more: object) -> object:
         return answer
 
     return answers
