@@ -4,7 +4,7 @@ Both are found again by what only this repository's own jobs write, and edited i
 pull request's own code has printed is data here, and has been made harmless before it gets into a comment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -14,13 +14,17 @@ from gate.text import plain
 from operations.errors import OperationError
 from operations.github import API_URL, GitHub, Issue
 from operations.output import say
-from operations.preview_markdown import MARKER, fenced, markdown, marker
+from operations.preview_markdown import MARKER, code, fenced, markdown, marker
 from operations.preview_report import PreviewReport
 
 BOT = "github-actions[bot]"  # whose comments GITHUB_TOKEN writes
 LABEL = "scheduled-check"
 LONGEST_REPORT = 20_000_000
 LONGEST_SAID = 60_000
+# What decides whether, and by whose word, anything is deployed. The rest is judged by it, and these by people alone.
+DECIDING = (".github/", "approvals/allowed_signers", "approvals/revoked_keys", "bootstrap/", "gate/", "policies/")
+WORKFLOWS = ".github/"
+NAMED = 10
 ON_A_SANDBOX = (
     "> This comes from a fork or a bot, so it was given no credentials and not production's state: it was previewed on "
     "a sandbox that stands as the target branch says."
@@ -88,7 +92,11 @@ def comment(job: Job, file: Path) -> None:
     trusted = (
         run.head_repository.full_name == job.github_repository and found.user.type == "User"
     )  # as preview.yml asks
-    body, number = _body(file, run, trusted=trusted), found.number
+    number = found.number
+    notes = [] if trusted else [ON_A_SANDBOX]
+    if deciding := sorted({name for name in github.changed_files(number) if name.startswith(DECIDING)}):
+        notes.append(_decides(deciding))
+    body = _body(file, run, notes)
     before = (one for one in github.comments(number) if one.user.login == BOT and one.body.startswith(MARKER))
     if mine := next(before, None):
         github.edit_comment(mine.id, body)
@@ -107,14 +115,23 @@ def _run(job: Job) -> _Run:
         ) from error
 
 
-def _body(file: Path, run: _Run, *, trusted: bool) -> str:
+def _decides(files: Sequence[str]) -> str:
+    """To whoever reviews it: what a change says of itself is no proof where it changes who judges."""
+    named = ", ".join(code(name, 100) for name in files[:NAMED])
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    own = any(name.startswith(WORKFLOWS) for name in files)
+    checks = " Its checks ran by its own workflows, so read those before you trust a green one." if own else ""
+    return f"> **Read first:** {named}{more}: what decides whether, and by whose word, anything is deployed.{checks}"
+
+
+def _body(file: Path, run: _Run, notes: Sequence[str]) -> str:
     try:
         with file.open("rb") as report:
             text = markdown(PreviewReport.model_validate_json(report.read(LONGEST_REPORT)))
     except (OSError, ValueError):
         text = f"{marker('')}\n### No preview\n\nIt ended before there was one: {run.html_url} says why.\n"
     first, rest = text.split("\n", 1)
-    return f"{first}\n{rest}" if trusted else f"{first}\n{ON_A_SANDBOX}\n\n{rest}"
+    return "\n".join([first, *(f"{note}\n" for note in notes), rest])
 
 
 def keep_issue(job: Job, check: str, *, green: bool, said: Path) -> None:

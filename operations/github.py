@@ -66,6 +66,11 @@ class CheckRun(BaseModel):
     app: App = App()
 
 
+class _File(BaseModel):
+    filename: str
+    previous_filename: str = ""
+
+
 class _Tree(BaseModel):
     sha: str
 
@@ -112,6 +117,13 @@ class GitHub:
     def pull_requests(self, head: str) -> list[PullRequest]:
         """The open ones of a branch, as OWNER:BRANCH."""
         return list(self._pages("/pulls", PullRequest, state="open", head=head))
+
+    def changed_files(self, pull_request: int) -> Iterator[str]:
+        """With where a renamed one was; GitHub names 3,000 at most."""
+        for one in self._pages(f"/pulls/{pull_request}/files", _File):
+            yield one.filename
+            if one.previous_filename:
+                yield one.previous_filename
 
     def comments(self, issue: int) -> Iterator[Comment]:
         """Of an issue or a pull request, the oldest first."""

@@ -32,6 +32,7 @@ class GitHub:
     server: HTTPServer
     pulls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict[int, list[dict[str, Any]]])
+    files: dict[int, list[str]] = field(default_factory=dict[int, list[str]])  # that a pull request changes
     issues: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     commits: dict[str, Commit] = field(default_factory=dict[str, Commit])
     rulesets: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
@@ -70,6 +71,7 @@ class GitHub:
     def _routes(self) -> dict[tuple[str, str], Callable[..., Any]]:
         return {
             ("GET", "/pulls"): self._pulls,
+            ("GET", r"/pulls/(\d+)/files"): self._files,
             ("GET", r"/issues/(\d+)/comments"): self._comments,
             ("POST", r"/issues/(\d+)/comments"): self._comment,
             ("PATCH", r"/issues/comments/(\d+)"): self._edit,
@@ -151,6 +153,9 @@ class GitHub:
 
     def _pulls(self, request: Request) -> list[dict[str, Any]]:
         return _page(request, [one for one in self.pulls if one["label"] == request.args["head"]])
+
+    def _files(self, request: Request, number: str) -> list[dict[str, Any]]:
+        return _page(request, [{"filename": name} for name in self.files.get(int(number), [])])
 
     def _comment(self, request: Request, issue: str) -> dict[str, Any]:
         self.comment(int(issue), request.get_json()["body"], BOT["login"])

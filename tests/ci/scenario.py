@@ -106,6 +106,7 @@ class Scenario:
         owner, head = repository.partition("/")[0], self.git("rev-parse", f"origin/{branch}")
         self.github.pulls[:] = [one for one in self.github.pulls if one["number"] != number]
         self.github.pulls.append({"number": number, "label": f"{owner}:{branch}", "head": {"sha": head}, "user": USER})
+        self.github.files[number] = self.git("diff", "--name-only", f"origin/main...{head}").splitlines()
         base = self.git("rev-parse", "origin/main")
         return {
             "action": "synchronize",

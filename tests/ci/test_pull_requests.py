@@ -32,6 +32,7 @@ def branch(scenario: Scenario) -> Iterator[Scenario]:
     yield scenario
     scenario.git("checkout", "-q", "-f", "main")
     scenario.git("branch", "-qD", "change")
+    scenario.git("push", "-q", "origin", "--delete", "change")
 
 
 def widen(scenario: Scenario, right: str = WIDER) -> None:
@@ -205,3 +206,31 @@ def test_a_role_that_is_not_set_or_not_given_is_no_preview_and_no_deployment(bra
     assert roles(scenario) == []
     (same,) = scenario.github.comments[9]
     assert same["id"] == comment["id"]
+
+
+@pytest.mark.drill
+@pytest.mark.rows("C1")
+def test_signers_and_workflows_of_a_pull_request_judge_nothing(branch: Scenario) -> None:
+    """A developer makes themselves a signer, approves with that key, and has their own workflow."""
+    scenario = branch
+    root = scenario.checkout.root
+    key = scenario.folder / "intruder"
+    scenario.checkout.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    signers = root / "approvals/allowed_signers"
+    namespaces = "security@parker-flight,devops@parker-flight"
+    signers.write_text(f'{signers.read_text()}mallory@example.com namespaces="{namespaces}" {public}\n')
+    (root / ".github/workflows/preview.yml").write_text("name: preview\non: pull_request\n")
+    widen(scenario, "kms:ListKeys")
+    refused = scenario.pf("approve", "--key", str(key), "--reason", "x", "--confirm", "x", check=False)
+    assert "is no signer's key" in refused.stderr
+    scenario.commit("a new colleague", "change")
+    run = scenario.previewed(scenario.pull_request(10, "change"))
+    assert run.jobs == {"production": "success", "policies": "success", "approvals": "failure"}, run.said
+    (comment,) = scenario.github.comments[10]
+    for said in (
+        "`.github/workflows/preview.yml`, `approvals/allowed_signers`",
+        "its own workflows",
+        "`security@example.com`",
+    ):
+        assert said in comment["body"]

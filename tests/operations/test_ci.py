@@ -69,6 +69,31 @@ def bodies(github: GitHub, issue: int = 7) -> list[str]:
     return [one["body"] for one in github.comments.get(issue, [])]
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["README.md", "components/alarm.py"], None),
+        (
+            ["approvals/allowed_signers", "approvals/production/1.json"],
+            "**Read first:** `approvals/allowed_signers`: what",
+        ),
+        (["policies/rules.py"] * 3, "**Read first:** `policies/rules.py`: what decides"),
+        ([".github/workflows/preview.yml"], "Its checks ran by its own workflows"),
+        ([f"gate/{number:03}.py" for number in range(150)], "`gate/009.py` and 140 more: what"),
+        (["gate/`@all` <b>\n# x.py"], "**Read first:** ``gate/`@all` <b>\\n# x.py``: what"),
+    ],
+)
+def test_what_decides_over_the_change_is_named_first_whatever_the_change_says_of_itself(
+    github: GitHub, job: MakeJob, previewed: Path, files: list[str], said: str | None
+) -> None:
+    github.files[7] = files
+    comment(job(), previewed)
+    (body,) = bodies(github)
+    head = body.partition("### Preview of")[0]
+    assert ("Read first" in head) is (said is not None)
+    assert said is None or said in head
+
+
 def test_there_is_one_comment_however_often_and_however_much_else_is_said(
     github: GitHub, job: MakeJob, previewed: Path
 ) -> None:
