@@ -6,7 +6,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from sandbox.providers.archives import is_archive
@@ -44,16 +44,27 @@ class Property:
     """Steers the provider or cannot be read back."""
     choices: tuple[Any, ...] = ()
     between: tuple[float, float] | None = None
+    longest: int | None = None
+    """Characters of a string, of a document without its blanks; entries of a list or a map."""
     pattern: str = ""
+    fields: Mapping[str, "Property"] = field(default_factory=dict[str, "Property"])
+    """Of an object, or of each in a list of objects."""
 
     def failure(self, value: Any) -> str:
-        """Why this value is refused; empty when it is fine."""
+        """Why this value is refused; empty when it is fine, or not known yet."""
+        if value is None or value == UNKNOWN:
+            return ""
         if not _is_kind(self.kind, value):
             return f"expected {_KIND_WORDS[self.kind]}, got {_shown(value)}"
+        if self.fields:
+            entries = [value] if self.kind == "object" else value
+            return next((reason for entry in entries for _, reason in failures(self.fields, entry)), "")
         if self.choices and value not in self.choices:
             return f"expected one of {', '.join(map(str, self.choices))}, got {json.dumps(value)}"
         if self.between and not self.between[0] <= value <= self.between[1]:
             return f"expected a number from {self.between[0]:g} to {self.between[1]:g}, got {value:g}"
+        if self.longest is not None and (length := _length(self.kind, value)) > self.longest:
+            return f"AWS takes {self.longest} {_LENGTH_WORDS.get(self.kind, 'characters')}, got {length}"
         if self.pattern and not re.fullmatch(self.pattern, value):
             return f"{json.dumps(value)} does not match {self.pattern}"
         return ""
@@ -77,6 +88,9 @@ class Property:
         if self.kind in ("object", "objects"):
             return _without_empty(value)
         return value
+
+
+TAGS = Property(kind="map", longest=50)
 
 
 class Resource(ABC):
@@ -121,24 +135,13 @@ class Resource(ABC):
 
     def check(self, inputs: Values, old: Values, name: str) -> tuple[Values, list[tuple[str, str]]]:
         """The inputs to use, and (property, reason) of every failure."""
-        failures: list[tuple[str, str]] = []
         checked = dict(inputs)
         if self.autonamed and self.autonamed not in checked:
             checked[self.autonamed] = old.get(self.autonamed) or f"{name}-{secrets.token_hex(4)[:7]}"
-        for key, rule in self.properties.items():
-            if rule.required and checked.get(key) is None:
-                failures.append((key, f"Missing required argument: the property {key!r} is required"))
-        for key, value in checked.items():
-            rule = self.properties.get(key)
-            if rule is None:
-                failures.append((key, f"unknown property {key!r} of {self.type_name}{_nearest(key, self.properties)}"))
-            elif not _has_unknown(value) and value is not None and (reason := rule.failure(value)):
-                failures.append((key, f"{key}: {reason}"))
-        failures.extend(self.combined_failures(checked))
-        return checked, failures
+        return checked, [*failures(self.properties, checked)] or [*self.combined_failures(checked)]
 
     def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        """Rules over several properties."""
+        """Rules over several properties, each of which is fine by itself or not known yet."""
         del inputs
         yield from ()
 
@@ -181,6 +184,18 @@ class Resource(ABC):
         return key in self.properties and self.properties[key].write_only
 
 
+def failures(rules: Mapping[str, Property], given: Values) -> Iterator[tuple[str, str]]:
+    """(property, reason) of everything that is missing, unknown or wrong."""
+    for key, rule in rules.items():
+        if rule.required and given.get(key) is None:
+            yield key, f"Missing required argument: the property {key!r} is required"
+    for key, value in given.items():
+        if key not in rules:
+            yield key, f"unknown property {key!r}{_nearest(key, rules)}"
+        elif reason := rules[key].failure(value):
+            yield key, f"{key}: {reason}"
+
+
 class IncompleteError(Exception):
     """It exists, under this id, and a later step failed: the engine must remember it."""
 
@@ -202,6 +217,18 @@ _KIND_WORDS: Mapping[Kind, str] = {
     "json": "an object in JSON",
     "archive": "an archive of assets, of a folder or of a .zip file",
 }
+
+
+_LENGTH_WORDS: Mapping[Kind, str] = {
+    "strings": "entries",
+    "map": "entries",
+    "objects": "entries",
+    "document": "characters without blanks",
+}
+
+
+def _length(kind: Kind, value: Any) -> int:
+    return len(json.dumps(json.loads(value), separators=(",", ":"))) if kind == "document" else len(value)
 
 
 def _is_kind(kind: Kind, value: Any) -> bool:
@@ -258,14 +285,6 @@ def _without_empty(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_empty(one) for one in value]
     return value
-
-
-def _has_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_unknown, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_unknown, value))
-    return value == UNKNOWN
 
 
 def _nearest(key: str, known: Mapping[str, Property]) -> str:

@@ -1,11 +1,11 @@
 """Metric alarms, composite alarms and dashboards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
@@ -20,6 +20,29 @@ OPERATORS = (
 )
 DAY = 86400
 ALARM_NAME = r"[\x20-\x7E]{1,255}"
+DESCRIPTION = Property(default="", longest=1024)
+ACTIONS = Property(kind="strings", longest=5)
+PERIODS = (10, 20, 30)  # in seconds; others are whole minutes
+DIMENSIONS = Property(kind="map", longest=30)
+METRIC_QUERY: Mapping[str, Property] = {
+    "accountId": Property(pattern=r"\d{12}"),
+    "expression": Property(longest=1024),
+    "id": Property(required=True, pattern=r"[a-z]\w{0,254}"),
+    "label": Property(),
+    "metric": Property(
+        kind="object",
+        fields={
+            "dimensions": DIMENSIONS,
+            "metricName": Property(required=True, longest=255),
+            "namespace": Property(longest=255),
+            "period": Property(kind="integer", required=True, between=(1, 7 * DAY)),
+            "stat": Property(required=True),
+            "unit": Property(),
+        },
+    ),
+    "period": Property(kind="integer", between=(1, 7 * DAY)),
+    "returnData": Property(kind="boolean"),
+}
 GONE = ("ResourceNotFound",)
 
 _unless_gone = partial(unless_gone, GONE)
@@ -33,23 +56,23 @@ class MetricAlarm(Resource):
     computed = ("arn", "tagsAll")
     properties: ClassVar = {
         "actionsEnabled": Property(kind="boolean", default=True),
-        "alarmActions": Property(kind="strings"),
-        "alarmDescription": Property(default=""),
+        "alarmActions": ACTIONS,
+        "alarmDescription": DESCRIPTION,
         "comparisonOperator": Property(required=True, choices=OPERATORS),
-        "datapointsToAlarm": Property(kind="integer", between=(1, DAY)),
-        "dimensions": Property(kind="map"),
+        "datapointsToAlarm": Property(kind="integer", between=(1, 7 * DAY)),
+        "dimensions": DIMENSIONS,
         "evaluateLowSampleCountPercentiles": Property(choices=("evaluate", "ignore")),
-        "evaluationPeriods": Property(kind="integer", required=True, between=(1, DAY)),
+        "evaluationPeriods": Property(kind="integer", required=True, between=(1, 7 * DAY)),
         "extendedStatistic": Property(),
-        "insufficientDataActions": Property(kind="strings"),
-        "metricName": Property(),
-        "metricQueries": Property(kind="objects"),
+        "insufficientDataActions": ACTIONS,
+        "metricName": Property(longest=255),
+        "metricQueries": Property(kind="objects", fields=METRIC_QUERY),
         "name": Property(replaces=True, pattern=ALARM_NAME),
-        "namespace": Property(),
-        "okActions": Property(kind="strings"),
-        "period": Property(kind="integer"),
+        "namespace": Property(longest=255),
+        "okActions": ACTIONS,
+        "period": Property(kind="integer", between=(10, 7 * DAY)),
         "statistic": Property(choices=STATISTICS),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
         "threshold": Property(kind="number"),
         "thresholdMetricId": Property(),
         "treatMissingData": Property(default="missing", choices=("missing", "ignore", "breaching", "notBreaching")),
@@ -81,10 +104,12 @@ class MetricAlarm(Resource):
         """CloudWatch takes one of the two forms, and looks back one day at most (seven for periods of an hour up)."""
         if bool(inputs.get("metricName")) == bool(inputs.get("metricQueries")):
             yield "metricName", "metricName: give either metricName or metricQueries"
-        periods = inputs.get("evaluationPeriods")
-        queries = inputs.get("metricQueries") or []
-        seconds = [inputs.get("period"), *(query.get("metric", query).get("period") for query in queries)]
-        lengths = [one for one in seconds if isinstance(one, int)]
+        periods, needed = inputs.get("evaluationPeriods"), inputs.get("datapointsToAlarm")
+        if isinstance(periods, int) and isinstance(needed, int) and needed > periods:
+            yield "datapointsToAlarm", f"datapointsToAlarm: there are {periods} data points, not {needed}"
+        lengths = [one for one in _periods(inputs) if isinstance(one, int)]
+        if odd := [one for one in lengths if one not in PERIODS and one % 60]:
+            yield "period", f"period: it is 10, 20, 30 or a multiple of 60 seconds, not {odd[0]}"
         if isinstance(periods, int) and lengths:
             span, limit = periods * max(lengths), DAY if max(lengths) < 3600 else 7 * DAY
             if span > limit:
@@ -137,14 +162,21 @@ class CompositeAlarm(Resource):
     computed = ("arn", "tagsAll")
     properties: ClassVar = {
         "actionsEnabled": Property(kind="boolean", default=True, replaces=True),
-        "actionsSuppressor": Property(kind="object"),
-        "alarmActions": Property(kind="strings"),
-        "alarmDescription": Property(default=""),
+        "actionsSuppressor": Property(
+            kind="object",
+            fields={
+                "alarm": Property(required=True),
+                "extensionPeriod": Property(kind="integer", required=True),
+                "waitPeriod": Property(kind="integer", required=True),
+            },
+        ),
+        "alarmActions": ACTIONS,
+        "alarmDescription": DESCRIPTION,
         "alarmName": Property(required=True, replaces=True, pattern=ALARM_NAME),
         "alarmRule": Property(required=True, pattern=r"(?s)\S(.{0,10238}\S)?"),
-        "insufficientDataActions": Property(kind="strings"),
-        "okActions": Property(kind="strings"),
-        "tags": Property(kind="map"),
+        "insufficientDataActions": ACTIONS,
+        "okActions": ACTIONS,
+        "tags": TAGS,
     }
     argument_of: ClassVar = {
         "actionsEnabled": "ActionsEnabled",
@@ -160,11 +192,6 @@ class CompositeAlarm(Resource):
         "extensionPeriod": "ActionsSuppressorExtensionPeriod",
         "waitPeriod": "ActionsSuppressorWaitPeriod",
     }
-
-    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        suppressor = inputs.get("actionsSuppressor")
-        if isinstance(suppressor, dict) and (wrong := {*self.suppressor} ^ {*suppressor}):
-            yield "actionsSuppressor", f"actionsSuppressor: missing or unknown: {', '.join(sorted(wrong))}"
 
     def create(self, aws: Clients, inputs: Values) -> str:
         aws.client("cloudwatch").put_composite_alarm(**self._arguments(inputs), Tags=aws.tag_list(inputs))
@@ -243,6 +270,15 @@ class Dashboard(Resource):
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
         _unless_gone(aws.client("cloudwatch").delete_dashboards, DashboardNames=[id_])
+
+
+def _periods(inputs: Values) -> Iterator[Any]:
+    """Of the alarm's own metric and of those in its queries."""
+    yield inputs.get("period")
+    queries = inputs.get("metricQueries")
+    for query in queries if isinstance(queries, list) else ():
+        metric = query.get("metric")
+        yield metric.get("period") if isinstance(metric, dict) else query.get("period")
 
 
 def _tags(aws: Clients, arn: str) -> Values:

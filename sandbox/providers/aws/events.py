@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import UNKNOWN, Values
 
 GONE = ("ResourceNotFoundException",)
@@ -26,15 +26,15 @@ class EventRule(Resource):
     label = "EventBridge Rule"
     computed = ("arn", "tagsAll")
     properties: ClassVar = {
-        "description": Property(default=""),
+        "description": Property(default="", longest=512),
         "eventBusName": BUS,
-        "eventPattern": Property(kind="json"),
+        "eventPattern": Property(kind="json", longest=2048),
         "forceDestroy": Property(kind="boolean", write_only=True),
         "name": Property(replaces=True, pattern=NAME),
         "roleArn": Property(default=""),
         "scheduleExpression": Property(default="", pattern=SCHEDULE),
         "state": Property(filled_in=True, choices=("ENABLED", "DISABLED", ALL_MANAGEMENT_EVENTS)),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
     argument_of: ClassVar = {
         "description": "Description",
@@ -90,13 +90,25 @@ class EventTarget(Resource):
     imported_by = ("rule", "targetId")
     properties: ClassVar = {
         "arn": Property(required=True, pattern=r"arn:aws[\w-]*:(lambda|sns):.+"),
-        "deadLetterConfig": Property(kind="object"),
+        "deadLetterConfig": Property(kind="object", fields={"arn": Property()}),
         "eventBusName": BUS,
         "forceDestroy": Property(kind="boolean", write_only=True),
-        "input": Property(default=""),
+        "input": Property(default="", longest=8192),
         "inputPath": Property(default=""),
-        "inputTransformer": Property(kind="object"),
-        "retryPolicy": Property(kind="object"),
+        "inputTransformer": Property(
+            kind="object",
+            fields={
+                "inputPaths": Property(kind="map", longest=100),
+                "inputTemplate": Property(required=True, longest=8192),
+            },
+        ),
+        "retryPolicy": Property(
+            kind="object",
+            fields={
+                "maximumEventAgeInSeconds": Property(kind="integer", between=(60, 86400)),
+                "maximumRetryAttempts": Property(kind="integer", between=(0, 185)),
+            },
+        ),
         "roleArn": Property(default=""),
         "rule": Property(required=True, replaces=True, pattern=NAME),
         "targetId": Property(replaces=True, pattern=NAME),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sandbox.providers.archives import zipped
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import IncompleteError, Property, Resource
+from sandbox.providers.resource import TAGS, IncompleteError, Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = ("ResourceNotFoundException",)
@@ -18,6 +18,7 @@ RESERVED_VARIABLES = re.compile(
     r"|AWS_ACCESS_KEY(_ID)?|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR"
 )
 UNRESERVED = -1
+LONGEST_ENVIRONMENT = 4096
 
 _found = partial(unless_gone, GONE)
 
@@ -35,10 +36,17 @@ class Function(Resource):
         "architectures": Property(kind="strings", filled_in=True, choices=(["x86_64"], ["arm64"])),
         "code": Property(kind="archive", required=True, write_only=True),
         "codeSha256": Property(filled_in=True),
-        "description": Property(default=""),
-        "environment": Property(kind="object"),
+        "description": Property(default="", longest=256),
+        "environment": Property(kind="object", fields={"variables": Property(kind="map")}),
         "handler": Property(required=True, pattern=r"\S{1,128}"),
-        "loggingConfig": Property(kind="object", filled_in=True),
+        "loggingConfig": Property(
+            kind="object",
+            filled_in=True,
+            fields={
+                "logFormat": Property(required=True, choices=("Text", "JSON")),
+                "logGroup": Property(longest=512),
+            },
+        ),
         "memorySize": Property(kind="integer", default=128, between=(128, 10240)),
         "name": Property(replaces=True, pattern=r"[a-zA-Z0-9_-]{1,64}"),
         "packageType": Property(default="Zip", replaces=True, choices=("Zip",)),
@@ -48,7 +56,7 @@ class Function(Resource):
         "runtime": Property(required=True, choices=RUNTIMES),
         "skipDestroy": Property(kind="boolean", write_only=True),
         "sourceCodeHash": Property(filled_in=True, write_only=True),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
         "timeout": Property(kind="integer", default=3, between=(1, 900)),
     }
     of_code = frozenset({"architectures", "code", "codeSha256", "sourceCodeHash"})
@@ -58,6 +66,9 @@ class Function(Resource):
         for name in _variables(inputs):
             if RESERVED_VARIABLES.fullmatch(name):
                 yield "environment", f"environment: Lambda sets {name} itself and refuses another value"
+        size = sum(len(name) + len(value) for name, value in _variables(inputs).items())
+        if size > LONGEST_ENVIRONMENT:
+            yield "environment", f"environment: Lambda takes {LONGEST_ENVIRONMENT} bytes of variables, got {size}"
 
     def create(self, aws: Clients, inputs: Values) -> str:
         functions, name = aws.client("lambda"), str(inputs["name"])

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = ("NoSuchEntity",)
@@ -20,14 +20,14 @@ class Role(Resource):
     label = "IAM Role"
     computed = ("arn", "createDate", "tagsAll", "uniqueId")
     properties: ClassVar = {
-        "assumeRolePolicy": Property(kind="document", required=True),
-        "description": Property(default=""),
+        "assumeRolePolicy": Property(kind="document", required=True, longest=2048),
+        "description": Property(default="", longest=1000),
         "forceDetachPolicies": Property(kind="boolean", write_only=True),
         "maxSessionDuration": Property(kind="integer", default=3600, between=(3600, 43200)),
         "name": Property(replaces=True, pattern=NAME % 64),
         "path": Property(default="/", replaces=True),
         "permissionsBoundary": Property(default=""),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:
@@ -98,7 +98,7 @@ class User(Resource):
         "name": Property(replaces=True, pattern=NAME % 64),
         "path": Property(default="/"),
         "permissionsBoundary": Property(default=""),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:
@@ -189,7 +189,7 @@ class RolePolicy(InlinePolicy):
     argument = "RoleName"
     properties: ClassVar = {
         "name": Property(replaces=True, pattern=NAME % 128),
-        "policy": Property(kind="document", required=True),
+        "policy": Property(kind="document", required=True, longest=10240),
         "role": Property(required=True, replaces=True),
     }
 
@@ -201,7 +201,7 @@ class UserPolicy(InlinePolicy):
     argument = "UserName"
     properties: ClassVar = {
         "name": Property(replaces=True, pattern=NAME % 128),
-        "policy": Property(kind="document", required=True),
+        "policy": Property(kind="document", required=True, longest=2048),
         "user": Property(required=True, replaces=True),
     }
 
@@ -213,11 +213,11 @@ class Policy(Resource):
     label = "IAM Policy"
     computed = ("arn", "attachmentCount", "policyId", "tagsAll")
     properties: ClassVar = {
-        "description": Property(default="", replaces=True),
+        "description": Property(default="", replaces=True, longest=1000),
         "name": Property(replaces=True, pattern=NAME % 128),
         "path": Property(default="/", replaces=True),
-        "policy": Property(kind="document", required=True),
-        "tags": Property(kind="map"),
+        "policy": Property(kind="document", required=True, longest=6144),
+        "tags": TAGS,
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:
@@ -310,7 +310,7 @@ class OpenIdConnectProvider(Resource):
     computed = ("arn", "tagsAll")
     properties: ClassVar = {
         "clientIdLists": Property(kind="strings", required=True),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
         "thumbprintLists": Property(kind="strings", filled_in=True),
         "url": Property(required=True, replaces=True, pattern=r"https://.+"),
     }

@@ -1,13 +1,19 @@
 """KMS keys and aliases."""
 
+import json
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import IncompleteError, Property, Resource
+from sandbox.providers.resource import TAGS, IncompleteError, Property, Resource
 from sandbox.providers.wire import UNKNOWN, Values
 
 GONE = ("NotFoundException",)
+KEY_SPECS = (
+    *("SYMMETRIC_DEFAULT", "RSA_2048", "RSA_3072", "RSA_4096", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"),
+    *("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1"),
+)
 
 
 class Key(Resource):
@@ -17,25 +23,30 @@ class Key(Resource):
     computed = ("arn", "keyId", "tagsAll")
     properties: ClassVar = {
         "bypassPolicyLockoutSafetyCheck": Property(kind="boolean", write_only=True),
-        "customerMasterKeySpec": Property(default="SYMMETRIC_DEFAULT", replaces=True),
+        "customerMasterKeySpec": Property(default="SYMMETRIC_DEFAULT", replaces=True, choices=KEY_SPECS),
         "deletionWindowInDays": Property(kind="integer", between=(7, 30), write_only=True),
-        "description": Property(filled_in=True, default=""),
+        "description": Property(filled_in=True, default="", longest=8192),
         "enableKeyRotation": Property(kind="boolean", default=False),
         "isEnabled": Property(kind="boolean", default=True),
         "keyUsage": Property(
             default="ENCRYPT_DECRYPT",
             replaces=True,
-            choices=("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"),
+            choices=("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC"),
         ),
         "multiRegion": Property(kind="boolean", default=False, replaces=True),
-        "policy": Property(kind="document", filled_in=True),
+        "policy": Property(kind="document", filled_in=True, longest=32768),
         "rotationPeriodInDays": Property(kind="integer", between=(90, 2560), filled_in=True),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
 
     def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
         if "rotationPeriodInDays" in inputs and not inputs.get("enableKeyRotation"):
             yield "rotationPeriodInDays", "rotationPeriodInDays: needs enableKeyRotation to be true"
+        policy = inputs.get("policy")
+        if policy in (None, UNKNOWN) or inputs.get("bypassPolicyLockoutSafetyCheck"):
+            return
+        if not any(map(_lets_change, _listed(json.loads(policy).get("Statement")))):
+            yield "policy", "policy: it lets nobody change the key's policy any more (kms:PutKeyPolicy)"
 
     def create(self, aws: Clients, inputs: Values) -> str:
         kms = aws.client("kms")
@@ -170,6 +181,19 @@ class Alias(Resource):
     def delete(self, aws: Clients, id_: str, state: Values) -> None:
         del state
         unless_gone(GONE, aws.client("kms").delete_alias, AliasName=id_)
+
+
+def _lets_change(statement: Any) -> bool:
+    """Whether it lets somebody put another policy. Who calls isn't known at a preview, so anybody will do."""
+    return (
+        isinstance(statement, dict)
+        and statement.get("Effect") == "Allow"
+        and any(fnmatchcase("kms:putkeypolicy", str(one).lower()) for one in _listed(statement.get("Action")))
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 TYPES: tuple[Resource, ...] = (Key(), Alias())

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 RETENTION_DAYS = (
@@ -22,7 +22,7 @@ class LogGroup(Resource):
         "name": Property(replaces=True, pattern=r"[.\-_/#A-Za-z0-9]{1,512}"),
         "retentionInDays": Property(kind="integer", default=0, choices=RETENTION_DAYS),
         "skipDestroy": Property(kind="boolean", write_only=True),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:

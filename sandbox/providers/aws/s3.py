@@ -1,13 +1,12 @@
 """S3 buckets and what is set on them, one resource type each. Every id is the bucket's name."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = (
@@ -31,7 +30,7 @@ class Bucket(Resource):
     properties: ClassVar = {
         "bucket": Property(replaces=True, pattern=NAME),
         "forceDestroy": Property(kind="boolean", write_only=True),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:
@@ -93,14 +92,12 @@ class BucketVersioning(OfBucket):
     label = "S3 Bucket Versioning"
     properties: ClassVar = {
         "bucket": Property(required=True, replaces=True),
-        "versioningConfiguration": Property(kind="object", required=True),
+        "versioningConfiguration": Property(
+            kind="object",
+            required=True,
+            fields={"status": Property(required=True, choices=("Enabled", "Suspended", "Disabled"))},
+        ),
     }
-
-    @override
-    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        said = inputs.get("versioningConfiguration")
-        if isinstance(said, dict) and said.get("status") not in ("Enabled", "Suspended", "Disabled"):
-            yield "versioningConfiguration", "versioningConfiguration: its status is Enabled, Suspended or Disabled"
 
     @override
     def put(self, s3: Any, bucket: str, inputs: Values) -> None:
@@ -129,7 +126,21 @@ class BucketEncryption(OfBucket):
     label = "S3 Bucket Server-side Encryption Configuration"
     properties: ClassVar = {
         "bucket": Property(required=True, replaces=True),
-        "rules": Property(kind="objects", required=True),
+        "rules": Property(
+            kind="objects",
+            required=True,
+            fields={
+                "applyServerSideEncryptionByDefault": Property(
+                    kind="object",
+                    required=True,
+                    fields={
+                        "kmsMasterKeyId": Property(),
+                        "sseAlgorithm": Property(required=True, choices=("AES256", "aws:kms", "aws:kms:dsse")),
+                    },
+                ),
+                "bucketKeyEnabled": Property(kind="boolean"),
+            },
+        ),
     }
 
     @override
@@ -204,7 +215,7 @@ class BucketPolicy(OfBucket):
     label = "S3 Bucket Policy"
     properties: ClassVar = {
         "bucket": Property(required=True, replaces=True),
-        "policy": Property(kind="document", required=True),
+        "policy": Property(kind="document", required=True, longest=20480),
     }
 
     @override
@@ -233,17 +244,22 @@ class BucketLifecycle(OfBucket):
     }
     properties: ClassVar = {
         "bucket": Property(required=True, replaces=True),
-        "rules": Property(kind="objects"),
+        "rules": Property(
+            kind="objects",
+            fields={
+                "abortIncompleteMultipartUpload": Property(
+                    kind="object", fields={"daysAfterInitiation": Property(kind="integer")}
+                ),
+                "expiration": Property(kind="object", fields={"expiredObjectDeleteMarker": Property(kind="boolean")}),
+                "filter": Property(kind="object", fields={"prefix": Property()}),
+                "id": Property(required=True, longest=255),
+                "noncurrentVersionExpiration": Property(
+                    kind="object", fields={"noncurrentDays": Property(kind="integer", required=True)}
+                ),
+                "status": Property(required=True, choices=("Enabled", "Disabled")),
+            },
+        ),
     }
-
-    @override
-    def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        known = {"id", "status", *self.parts}
-        for rule in inputs.get("rules") or ():
-            if strange := sorted(set(rule) - known):
-                yield "rules", f"rules: the stand-in knows no {', '.join(strange)}"
-            elif rule.get("status") not in ("Enabled", "Disabled"):
-                yield "rules", "rules: the status of a rule is Enabled or Disabled"
 
     @override
     def put(self, s3: Any, bucket: str, inputs: Values) -> None:

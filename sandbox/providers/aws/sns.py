@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
-from sandbox.providers.resource import Property, Resource
+from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = ("NotFound", "NotFoundException", "ResourceNotFoundException")
@@ -31,13 +31,13 @@ class Topic(Resource):
     properties: ClassVar = {
         "contentBasedDeduplication": Property(kind="boolean", default=False),
         "deliveryPolicy": Property(kind="document", filled_in=True),
-        "displayName": Property(default=""),
+        "displayName": Property(default="", longest=100),
         "fifoTopic": Property(kind="boolean", default=False, replaces=True),
         "kmsMasterKeyId": Property(default=""),
         "name": Property(replaces=True, pattern=r"[A-Za-z0-9_-]{1,256}(\.fifo)?"),
-        "policy": Property(kind="document", filled_in=True),
+        "policy": Property(kind="document", filled_in=True, longest=30720),
         "signatureVersion": Property(kind="integer", filled_in=True, choices=(1, 2)),
-        "tags": Property(kind="map"),
+        "tags": TAGS,
         "tracingConfig": Property(filled_in=True, choices=("Active", "PassThrough")),
     }
 
@@ -94,7 +94,7 @@ class TopicPolicy(Resource):
     computed = ("owner",)
     properties: ClassVar = {
         "arn": Property(required=True, replaces=True),
-        "policy": Property(kind="document", required=True),
+        "policy": Property(kind="document", required=True, longest=30720),
     }
 
     def create(self, aws: Clients, inputs: Values) -> str:
