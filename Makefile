@@ -1,7 +1,7 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test drills lint functions shell rows bench rollback-drill check-daily check-weekly check-monthly
-.PHONY: simulate schema format
+.PHONY: simulate conformance schema format
 
 PYTHON_FOLDERS := __main__.py settings.py bootstrap checks components gate operations policies probe releases reports sandbox terminal toolchain tests
 
@@ -61,6 +61,9 @@ check-monthly: setup ## the rollback drill: the real plan of a real rollback, no
 
 simulate: setup ## how soon the alarms tell of each kind of fault, and what a healthy week tells falsely (minutes)
 	@.venv/bin/python -m tests.simulate
+
+conformance: setup ## small programs with known results, for the host and plugins of the sandbox; OFFICIAL=1 for those installed
+	@PF_CONFORMANCE_OFFICIAL=$(OFFICIAL) .venv/bin/python -m pytest -n 2 tests/conformance
 
 schema: setup ## write docs/schemas from the models of reports
 	@.venv/bin/python -m reports.schema

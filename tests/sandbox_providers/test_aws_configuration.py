@@ -13,10 +13,13 @@ from tests.sandbox_providers.plugin import NONE, Plugin, started
 pytestmark = pytest.mark.rows("K7")
 
 
-def test_credentials_of_another_account_are_refused(aws_environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("allowed", ['["999999999999"]', "[999999999999]"])
+def test_credentials_of_another_account_are_refused(
+    aws_environment: dict[str, str], tmp_path: Path, allowed: str
+) -> None:
     with started("aws", tmp_path, aws_environment) as plugin, pytest.raises(grpc.RpcError) as refusal:
-        plugin.configure(region="us-east-1", allowedAccountIds='["999999999999"]')
-    assert "123456789012" in str(refusal.value)
+        plugin.configure(region="us-east-1", allowedAccountIds=allowed)
+    assert "AWS Account ID not allowed: 123456789012" in str(refusal.value)
 
 
 def test_a_missing_region_is_refused_with_its_cure(aws_environment: dict[str, str], tmp_path: Path) -> None:

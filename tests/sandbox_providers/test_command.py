@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import provider_pb2
 
 from sandbox.processes import wait_for
+from sandbox.providers.command.files import assets
 from sandbox.providers.wire import SECRETS_SIGNATURE, SIGNATURE, encode, secret
 from tests.sandbox_providers.plugin import Plugin, started, urn
 
@@ -89,6 +90,25 @@ def test_a_failure_shows_the_command_and_what_it_printed(command: Plugin) -> Non
     assert message == 'exit status 3: running "echo reason >&2; exit 3":\nreason'
 
 
+@pytest.mark.parametrize(
+    ("globs", "found"),
+    [
+        (["*.txt"], ["a.txt"]),
+        (["**.txt"], ["a.txt", "deep/b.txt", "deep/secret.txt"]),
+        (["deep/**", "!**secret*"], ["deep/b.txt"]),
+        (["!**secret*", "deep/**"], ["deep/b.txt", "deep/secret.txt"]),
+        (["{a,deep/b}.t?t"], ["a.txt", "deep/b.txt"]),
+        (["[!b].txt", "a,b"], ["a.txt"]),
+        (["?"], []),
+    ],
+)
+def test_globs_match_as_those_of_the_official_provider(tmp_path: Path, globs: list[str], found: list[str]) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.txt", "deep/b.txt", "deep/secret.txt"):
+        (tmp_path / name).touch()
+    assert sorted(assets(str(tmp_path), globs)) == found
+
+
 def test_what_is_printed_from_a_secret_is_secret(command: Plugin) -> None:
     inputs = encode({"create": "echo $VALUE", "environment": {"VALUE": secret("hidden")}})
     request = provider_pb2.CreateRequest(urn=urn(COMMAND), properties=inputs)
@@ -103,7 +123,7 @@ def test_what_is_printed_from_a_secret_is_secret(command: Plugin) -> None:
         ({"creat": "true"}, "creat"),
         ({"create": ["true"]}, "create"),
         ({"create": "true", "logging": "loud"}, "logging"),
-        ({"create": "true", "assetPaths": ["*"]}, "assetPaths"),
+        ({"create": "true", "assetPaths": "*"}, "assetPaths"),
     ],
 )
 def test_bad_input_is_refused_by_name(command: Plugin, inputs: dict[str, object], refused: str) -> None:

@@ -63,7 +63,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._aws = Clients(str(region), default_tags.get("tags", {}))
         if allowed := config.get("allowedAccountIds"):
             account = self._answer(context, "reading the account", lambda: self._aws.account)
-            if account not in allowed:
+            if account not in (allowed := [str(one) for one in allowed]):  # unquoted, YAML has numbers
                 context.abort(
                     grpc.StatusCode.FAILED_PRECONDITION,
                     f"AWS Account ID not allowed: {account} (aws:allowedAccountIds: {', '.join(allowed)}). "

@@ -1,6 +1,9 @@
 """`command:local:Command`, as pulumi-command 1.2 has it."""
 
+import json
+import os
 import secrets
+import signal
 from typing import Any, Final
 
 import grpc
@@ -8,12 +11,14 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
-from sandbox.providers.command import processes
+from sandbox.providers.command import files, processes
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode, holds_secret, secret
 
 COMMAND: Final = "command:local:Command"
 INPUTS: Final = {
     "addPreviousOutputInEnv": bool,
+    "archivePaths": list,
+    "assetPaths": list,
     "create": str,
     "delete": str,
     "dir": str,
@@ -24,7 +29,7 @@ INPUTS: Final = {
     "triggers": list,
     "update": str,
 }
-NOT_SERVED: Final = ("archivePaths", "assetPaths")
+OUTPUTS: Final = ("stdout", "stderr", "assets", "archive")
 LOGGING: Final = {
     "stdoutAndStderr": ("stdout", "stderr"),
     "stdout": ("stdout",),
@@ -100,7 +105,9 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
     @override
     def Create(self, request: Any, context: Any) -> Any:
         if request.preview:
-            return provider_pb2.CreateResponse(id="", properties=_result(request.properties, UNKNOWN, UNKNOWN))
+            return provider_pb2.CreateResponse(
+                id="", properties=_result(request.properties, _unknown(request.properties))
+            )
         inputs = decode(request.properties)
         id_ = f"{request.urn.rpartition('::')[2]}{secrets.token_hex(4)}"
         properties = self._run(context, request.urn, request.properties, inputs.get("create"), {})
@@ -114,7 +121,7 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
     @override
     def Update(self, request: Any, context: Any) -> Any:
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=_result(request.news, UNKNOWN, UNKNOWN))
+            return provider_pb2.UpdateResponse(properties=_result(request.news, _unknown(request.news)))
         inputs, before = decode(request.news), decode(request.olds)
         command = inputs.get("update") or inputs.get("create")
         return provider_pb2.UpdateResponse(properties=self._run(context, request.urn, request.news, command, before))
@@ -135,36 +142,38 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Run it and return the outputs; no command leaves the outputs as they were."""
         inputs = decode(properties)
         if not command:
-            return _result(properties, before.get("stdout", ""), before.get("stderr", ""))
+            return _result(
+                properties, {"stdout": "", "stderr": ""} | {key: before[key] for key in OUTPUTS if key in before}
+            )
         environment = {key: str(value) for key, value in (inputs.get("environment") or {}).items()}
-        if before and inputs.get("addPreviousOutputInEnv", True):
-            environment |= {
-                "PULUMI_COMMAND_STDOUT": str(before.get("stdout", "")),
-                "PULUMI_COMMAND_STDERR": str(before.get("stderr", "")),
-            }
+        if inputs.get("addPreviousOutputInEnv", True):
+            printed = {f"PULUMI_COMMAND_{key.upper()}": str(before.get(key) or "") for key in ("stdout", "stderr")}
+            environment |= {name: text for name, text in printed.items() if text}
         shown = () if holds_secret(properties) else LOGGING[inputs.get("logging") or "stdoutAndStderr"]
 
         def log(stream: str, line: str) -> None:
             if stream in shown:
                 self._log(urn, line)
 
+        arguments = [*(inputs.get("interpreter") or SHELL), command]
+        running = f"running {json.dumps(command, ensure_ascii=False)}"
         try:
             done = processes.run(
-                [*(inputs.get("interpreter") or SHELL), command],
+                arguments,
                 environment=environment,
                 cwd=inputs.get("dir"),
                 stdin=inputs.get("stdin"),
                 on_line=log,
             )
         except OSError as error:
-            context.abort(grpc.StatusCode.UNKNOWN, f'{error}: running "{command}"')
+            context.abort(grpc.StatusCode.UNKNOWN, f"{_not_started(error, arguments[0], inputs)}: {running}:\n")
             raise
         if self._cancelled:
-            context.abort(grpc.StatusCode.CANCELLED, f'interrupted: running "{command}"')
+            context.abort(grpc.StatusCode.CANCELLED, f"interrupted: {running}")
         if done.code:
-            how = f"exit status {done.code}" if done.code > 0 else f"signal: {-done.code}"
-            context.abort(grpc.StatusCode.UNKNOWN, f'{how}: running "{command}":\n{done.both}')
-        return _result(properties, done.stdout, done.stderr)
+            how = f"exit status {done.code}" if done.code > 0 else f"signal: {signal.strsignal(-done.code)}".lower()
+            context.abort(grpc.StatusCode.UNKNOWN, f"{how}: {running}:\n{done.both}")
+        return _result(properties, {"stdout": done.stdout, "stderr": done.stderr} | _files(inputs))
 
     def _connect(self, address: str) -> None:
         if address:
@@ -187,9 +196,7 @@ def _only_command(context: Any, urn: str) -> None:
 def _failures(inputs: Values) -> list[tuple[str, str]]:
     failures: list[tuple[str, str]] = []
     for key, value in inputs.items():
-        if key in NOT_SERVED:
-            failures.append((key, f"{key}: not served by the sandbox's stand-in for the command provider"))
-        elif key not in INPUTS:
+        if key not in INPUTS:
             failures.append((key, f"unknown property {key!r} of {COMMAND}"))
         elif value is not None and value != UNKNOWN and not isinstance(value, INPUTS[key]):
             failures.append((key, f"{key}: expected {INPUTS[key].__name__}, got {type(value).__name__}"))
@@ -198,10 +205,34 @@ def _failures(inputs: Values) -> list[tuple[str, str]]:
     return failures
 
 
-def _result(properties: Any, stdout: str, stderr: str) -> Any:
-    """The inputs as they came, secrets included, and what was printed."""
+def _not_started(error: OSError, program: str, inputs: Values) -> str:
+    """Why, in Go's words: people look for those."""
+    reason = (error.strerror or str(error)).lower()
+    if error.filename == inputs.get("dir"):
+        return f"chdir {error.filename}: {reason}"
+    if "/" in program:
+        return f"fork/exec {program}: {reason}"
+    return f'exec: "{program}": executable file not found in $PATH'
+
+
+def _files(inputs: Values) -> Values:
+    folder, found = inputs.get("dir") or os.getcwd(), Values()  # noqa: PTH109 (as it is called)
+    if globs := inputs.get("assetPaths"):
+        found["assets"] = files.assets(folder, globs)
+    if globs := inputs.get("archivePaths"):
+        found["archive"] = files.archive(folder, globs)
+    return found
+
+
+def _unknown(properties: Any) -> Values:
+    asked = {"assets": "assetPaths", "archive": "archivePaths"}
+    return {key: UNKNOWN for key in OUTPUTS if key not in asked or asked[key] in properties}
+
+
+def _result(properties: Any, outputs: Values) -> Any:
+    """The inputs as they came, secrets included, and what came of the command."""
     made = type(properties)()
     made.CopyFrom(properties)
-    wrap = secret if holds_secret(properties) and stdout != UNKNOWN else str
-    made.MergeFrom(encode({"stdout": wrap(stdout), "stderr": wrap(stderr)}))
+    hidden = holds_secret(properties)
+    made.MergeFrom(encode({key: secret(one) if hidden and one != UNKNOWN else one for key, one in outputs.items()}))
     return made
