@@ -305,8 +305,8 @@ def watch(
     Example: pf watch --stack production
     """
     with _verb():
-        from operations.deploy import watch_live
         from operations.durations import seconds_of
+        from operations.live_watch import watch_live
         from operations.output import show_health
         from operations.preflight import NEEDS
 

@@ -1,13 +1,13 @@
 """One deployment (D2): look, finish what an interrupted one left, update, verify, watch, or go back."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from gate.commits import Commits
 from operations import drift
+from operations.aftermath import Aftermath, Before
 from operations.alarms import Critical
 from operations.applying import (
     functions_to_bring_back,
@@ -22,24 +22,19 @@ from operations.applying import (
 )
 from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.errors import ExitCode, OperationError
+from operations.errors import ExitCode
 from operations.health import HealthReport, Status, health
-from operations.journal import WATCHING, Journal
+from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only, refuse_stray_keys
 from operations.measure import measure
 from operations.output import say
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.releases import ReleaseStore, candidates, reading
-from operations.report import reports
-from operations.rollback import undo
 from operations.stack import Stack
 from operations.state import read_state
-from operations.watch import Outcome, watch
-from releases.versions import Version
-from reports.models import Alarming, Kind, Measurement, OperationReport, Result
+from reports.models import Kind
 
-RECENT_REPORTS = 20
 # What the program itself brings: another part that is unwell is no reason to take the program back.
 OURS = ("key ", "round trip ")
 
@@ -63,16 +58,6 @@ class Request:
     @property
     def kind(self) -> str:
         return "emergency" if self.emergency else "hotfix" if self.hotfix else "deployment"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Before:
-    """How things stood: what was unwell or slow already is not the deployment's doing."""
-
-    live: Version | None
-    unwell: frozenset[str] = frozenset()
-    measured: list[Measurement] = field(default_factory=list[Measurement])
-    alarms: Mapping[str, Alarming] = field(default_factory=dict[str, Alarming])
 
 
 def deploy(stack: Stack, request: Request) -> HealthReport:
@@ -101,55 +86,6 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
         return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).run()
 
 
-def watch_live(stack: Stack, seconds: float | None = None) -> HealthReport:
-    """The watch of a deployment that ended without one, from another process or machine (D3).
-
-    Judged by what that deployment found before it began. `seconds`: the setting's, if none are named.
-
-    Raises: OperationError; where the watch saw it fail, the last verified version is live again.
-    """
-    store = ReleaseStore.of(stack.name, stack.variables)
-    with reading():
-        live = store.versions.latest()
-    made = _deployment_of(stack, live)
-    journal = Journal(
-        kind=Kind.WATCH,
-        stack=stack.name,
-        environment=stack.settings.environment,
-        store=store.records.store,
-        commit=made.commit,
-        message=made.message,
-        reason=made.reason,
-        version_before=made.version_before,
-        version=made.version,
-        verified=True,
-        before=made.before,
-    )
-    if seconds is None:
-        seconds = stack.settings.watch_seconds(hotfix=made.change == "hotfix")
-    with conducted(journal, stack):
-        report = health(stack)
-        before = Before(live=live, measured=made.before, alarms=made.alarms_before)
-        request = Request(watch_seconds=seconds)
-        engine = Engine(stack)
-        return _Deployment(stack=stack, request=request, store=store, journal=journal, engine=engine).watch(
-            before, report
-        )
-
-
-def _deployment_of(stack: Stack, live: Version | None) -> OperationReport:
-    """The report of the deployment that brought what is live. Raises: OperationError."""
-    listed = reports(stack, RECENT_REPORTS) if live else []
-    for one in listed:
-        report = one.report
-        if report and report.kind is Kind.DEPLOYMENT and report.verified and live and report.version == live.number:
-            return report
-    raise OperationError(
-        f"there is nothing to watch: what is live in {stack.name} is not what `pf deploy` brought and verified last",
-        f"./pf history{stack.command} says what it is; ./pf health{stack.command} how it is.",
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Deployment:
     stack: Stack
@@ -157,6 +93,10 @@ class _Deployment:
     store: ReleaseStore
     journal: Journal
     engine: Engine
+
+    @property
+    def _aftermath(self) -> Aftermath:
+        return Aftermath(stack=self.stack, store=self.store, journal=self.journal)
 
     def run(self) -> HealthReport:
         journal = self.journal
@@ -193,7 +133,7 @@ class _Deployment:
             report = settle(self.stack, found.release, handed.seconds)
             journal.asked(report)
         if broken := self._broken(report, before):
-            return self._take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)
+            return self._aftermath.take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)
         if report.status is not Status.HEALTHY:
             journal.why = f"unwell, as before: {', '.join(one.name for one in report.unwell)}"
             return report
@@ -202,7 +142,7 @@ class _Deployment:
             with journal.step("measuring", "everything is deployed and verified"):
                 journal.before, journal.after = before.measured, measure(self.stack)
         if self.request.watch_seconds:
-            return self.watch(before, report)
+            return self._aftermath.watch(self.request.watch_seconds, before, report)
         return report
 
     def _look(self) -> tuple[Preflight, Before]:
@@ -243,32 +183,6 @@ class _Deployment:
             if (one.name in names or one.name.startswith(OURS)) and one.name not in before.unwell
         ]
 
-    def _take_back(self, why: str, before: Before, report: HealthReport) -> HealthReport:
-        """To the last version that was verified, if there is one and if what stands is this deployment's.
-
-        One that brought nothing new has broken nothing: what fails has another cause, and would fail there as well.
-        """
-        noted(self.store, self.journal, good=False, why=why)
-        self.journal.why = why
-        if self.journal.version == self.journal.version_before:
-            say(f"{why}. The deployment brought nothing new, so nothing is taken back")
-            return report
-        with reading():
-            stands_now = self.store.versions.latest()
-            left = stands_now.content if stands_now else ""
-            target = next(candidates(self.store, left), None)
-        if stands_now is None or stands_now.number != self.journal.version or before.live is None:
-            return report
-        if target is None:
-            say(f"{why}. No verified version is there to go back to")
-            return report
-        self._go_back(target, stands_now, why)
-        raise OperationError(
-            f"{why}: version {target.number} has been brought back",
-            f"./pf report {self.journal.id}{self.stack.command} says what failed; mend it, then deploy again.",
-            ExitCode.FAILED,
-        )
-
     def _undo_what_broke_off(self, error: EngineError, before: Before) -> None:
         """An update that failed in the middle leaves the last version's parts mixed with its own."""
         live = before.live
@@ -282,40 +196,7 @@ class _Deployment:
         with reading():
             target = next(candidates(self.store, ""), None)
         if target:
-            self._go_back(target, live, f"the update failed in the middle: {error.message}")
-
-    def _go_back(self, target: Version, live: Version, why: str) -> None:
-        say(f"{why}. Going back to version {target.number}")
-        with self.journal.step("rolling back", "a rollback was under way"):
-            self.journal.result = Result.ROLLED_BACK
-            try:
-                undo(self.store, live, target, present=self.stack.root, reason=why)
-            except OperationError:
-                self.journal.result = Result.FAILED
-                raise
-
-    def watch(self, before: Before, report: HealthReport) -> HealthReport:
-        with self.journal.step(WATCHING, "everything is deployed and verified; the watch is over"):
-            seen = watch(
-                self.stack,
-                seconds=self.request.watch_seconds,
-                before=before.measured,
-                alarms_before=before.alarms,
-                still_current=self._newer,
-            )
-        self.journal.after = seen.measurements or self.journal.after
-        self.journal.errors += seen.errors
-        say(seen.message)
-        if seen.outcome is Outcome.FAILED:
-            return self._take_back(f"the watch saw it fail, {seen.message}", before, report)
-        return report
-
-    def _newer(self) -> str | None:
-        with reading():
-            latest = self.store.versions.latest()
-        if latest and latest.number != self.journal.version:
-            return f"version {latest.number} has come: this watch is over"
-        return None
+            self._aftermath.go_back(target, live, f"the update failed in the middle: {error.message}")
 
 
 def addresses(stack: Stack) -> str:

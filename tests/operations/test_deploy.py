@@ -8,8 +8,9 @@ from unittest.mock import Mock
 import pytest
 
 from gate.store import FolderStore
-from operations import deploy
-from operations.deploy import Before, Request
+from operations import aftermath, deploy
+from operations.aftermath import Aftermath, Before
+from operations.deploy import Request
 from operations.errors import OperationError
 from operations.health import Check, HealthReport, Status
 from operations.journal import Journal
@@ -44,8 +45,8 @@ class Case:
         self.store = Mock()
         self.store.versions.latest.return_value = version(2, "new")
         self.candidates = [version(1, "old")]
-        monkeypatch.setattr(deploy, "candidates", self._candidates)
-        monkeypatch.setattr(deploy, "undo", self._undo)
+        monkeypatch.setattr(aftermath, "candidates", self._candidates)
+        monkeypatch.setattr(aftermath, "undo", self._undo)
         self.stack = Mock(command="", root=tmp_path)
         self.stack.release.functions = {"encrypt-data": None}
 
@@ -62,7 +63,8 @@ class Case:
         earlier = Before(live=version(1, "old"), unwell=before)
         report = health(*unwell)
         broken = deployment._broken(report, earlier)  # pyright: ignore[reportPrivateUsage]
-        return deployment._take_back("unwell", earlier, report) if broken else None  # pyright: ignore[reportPrivateUsage]
+        after = Aftermath(stack=self.stack, store=self.store, journal=self.journal)
+        return after.take_back("unwell", earlier, report) if broken else None
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_a_rollback_that_fails_is_not_tried_again(case: Case, monkeypatch: pytes
         tried.append(1)
         raise OperationError("AWS is gone")
 
-    monkeypatch.setattr(deploy, "undo", fails)
+    monkeypatch.setattr(aftermath, "undo", fails)
     with pytest.raises(OperationError, match="AWS is gone"):
         case.taken_back("encrypt-data")
     assert tried == [1]
