@@ -63,7 +63,7 @@ simulate: setup ## how soon the alarms tell of each kind of fault, and what a he
 	@.venv/bin/python -m tests.simulate
 
 conformance: setup ## small programs with known results, for the host and plugins of the sandbox; OFFICIAL=1 for those installed
-	@PF_CONFORMANCE_OFFICIAL=$(OFFICIAL) .venv/bin/python -m pytest -n 2 tests/conformance
+	@PF_CONFORMANCE_OFFICIAL=$(OFFICIAL) .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/conformance
 
 schema: setup ## write docs/schemas from the models of reports
 	@.venv/bin/python -m reports.schema

@@ -6,6 +6,9 @@ import pytest
 
 from sandbox.providers.aws.provider import TYPES
 from sandbox.providers.resource import Property
+from tests.bootstrap.test_program import run as bootstrap_program
+from tests.conformance import fidelity
+from tests.program.test_program import run as root_program
 from tests.sandbox_providers.official import Input, official
 
 pytestmark = pytest.mark.rows("K7")
@@ -57,3 +60,12 @@ def test_defaults_and_choices_are_those_that_the_package_documents(type_name: st
 def test_no_output_that_the_sdk_marks_as_secret_is_known_here() -> None:
     """The stand-in leaves secrets to the engine; a type that makes some would need more."""
     assert {name: official(name).secrets for name in TYPES if official(name).secrets} == {}
+
+
+def test_exactly_the_types_that_the_two_programs_use_are_served() -> None:
+    used = {*root_program("production").names(), *bootstrap_program().names()}
+    assert {name for name in used if name.startswith("aws:")} == {*TYPES}
+
+
+def test_the_document_says_what_the_suites_say() -> None:
+    assert fidelity.FILE.read_text() == fidelity.page(), "run: .venv/bin/python -m tests.conformance.fidelity"

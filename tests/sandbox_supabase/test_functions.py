@@ -7,7 +7,7 @@ import jwt
 import psutil
 import pytest
 
-from tests.sandbox_supabase.conftest import PROJECT, Project
+from tests.sandbox_supabase.project import PROJECT, Project
 
 pytestmark = pytest.mark.rows("K4", "K7")
 
