@@ -1,12 +1,18 @@
-"""The rotation period of keys."""
+"""Keys: their rotation period, that they serve while they may, and whom a policy may name."""
 
 import json
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.backends import get_backend
+from moto.core.exceptions import JsonRESTError
+from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
+
+PRINCIPAL = re.compile(r"arn:aws[\w-]*:iam::(?P<account>\d{12}):(?P<kind>role|user)/.+")
 
 _rotation_days: dict[str, int] = {}
 
@@ -33,3 +39,62 @@ def remember_rotation_period(response: type[KmsResponse]) -> None:
 
     response.enable_key_rotation = enable_key_rotation
     response.get_key_rotation_status = get_key_rotation_status
+
+
+def enforce_states(backend: type[KmsBackend]) -> None:
+    """With moto a key serves whatever its state. Data keys and re-encryption come through these two as well."""
+
+    def usable(call: Callable[..., tuple[bytes, str]]) -> Callable[..., tuple[bytes, str]]:
+        def use(self: KmsBackend, *arguments: Any, **named: Any) -> tuple[bytes, str]:
+            content, arn = call(self, *arguments, **named)
+            state = self.describe_key(arn).key_state
+            if state == "Disabled":
+                raise JsonRESTError("DisabledException", f"{arn} is disabled.")
+            if state == "PendingDeletion":
+                raise JsonRESTError("KMSInvalidStateException", f"{arn} is pending deletion.")
+            return content, arn
+
+        return use
+
+    for name in ("encrypt", "decrypt"):
+        setattr(backend, name, usable(getattr(backend, name)))
+
+
+def refuse_unknown_principals(response: type[KmsResponse]) -> None:
+    """A policy may only name roles and users that exist: KMS keeps their ids and not their names."""
+
+    def checked(call: Callable[[KmsResponse], str]) -> Callable[[KmsResponse], str]:
+        def put(self: KmsResponse) -> str:
+            policy: str | None = self._get_param("Policy")  # pyright: ignore[reportPrivateUsage]
+            try:
+                unknown = [one for one in _principals(policy) if not _exists(one)]
+            except json.JSONDecodeError as error:
+                raise JsonRESTError("MalformedPolicyDocumentException", f"Policy is no JSON: {error}") from None
+            if unknown:
+                message = "Policy contains a statement with one or more invalid principals."
+                raise JsonRESTError("MalformedPolicyDocumentException", message)
+            return call(self)
+
+        return put
+
+    for name in ("create_key", "put_key_policy"):
+        setattr(response, name, checked(getattr(response, name)))
+
+
+def _principals(policy: str | None) -> Iterator[re.Match[str]]:
+    """The roles and users that it names."""
+    statements = json.loads(policy).get("Statement", []) if policy else []
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal")
+        named = principal.get("AWS", []) if isinstance(principal, dict) else []
+        for arn in named if isinstance(named, list) else [named]:
+            if found := PRINCIPAL.fullmatch(arn):
+                yield found
+
+
+def _exists(principal: re.Match[str]) -> bool:
+    from moto.iam.models import iam_backends
+
+    iam = iam_backends[principal["account"]]["aws"]
+    those = iam.roles if principal["kind"] == "role" else iam.users
+    return any(one.arn == principal[0] for one in those.values())

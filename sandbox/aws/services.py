@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.sns.models import Topic
 
 from sandbox import inbox
-from sandbox.aws.kms import remember_rotation_period
+from sandbox.aws.kms import enforce_states, refuse_unknown_principals, remember_rotation_period
 
 if TYPE_CHECKING:
     from sandbox.aws.events import EventBridge
@@ -27,6 +28,8 @@ class Services:
         self._folder = folder
         self._endpoint = endpoint
         remember_rotation_period(KmsResponse)
+        enforce_states(KmsBackend)
+        refuse_unknown_principals(KmsResponse)
         inbox.keep(Topic, messages)
 
     def app(self, service: Any) -> Flask:

@@ -33,7 +33,7 @@ def test_a_server_that_is_slow_is_not_taken_for_dead(checkout: Checkout) -> None
 def test_status_lists_what_is_not_simulated(checkout: Checkout) -> None:
     shown = checkout.pf("sandbox", "status").stdout
     assert "running" in shown
-    assert "a disabled key still encrypts" in shown
+    assert "IAM, key and bucket policies are stored, not enforced" in shown
 
 
 @pytest.mark.rows("M8")
