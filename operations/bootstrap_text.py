@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from operations.bootstrap import Ground
 from operations.bootstrap_check import ci_needs
 from operations.repository_rules import environments, rulesets, sent
+from settings import content_of
 
 
 def next_steps(ground: Ground, *, signers_confirmed: bool) -> Iterator[tuple[str, str]]:
     """(why, commands for a shell)."""
     stack, site, repository = ground.stack, ground.site, ground.foundation.repository
+    init = f"\npulumi stack init {stack.name} --secrets-provider '{site.secrets_provider}'"
+    made = content_of(stack.name, stack.root).get("secretsprovider") == site.secrets_provider
     yield (
         f"have the state of {stack.name} in the bucket, and what would be secret in it encrypted by the key",
-        f"export PULUMI_BACKEND_URL='{ground.url}'\n"
-        f'eval "$(./pf env --stack {stack.name})"\n'
-        f"pulumi stack init {stack.name} --secrets-provider '{site.secrets_provider}'",
+        f"export PULUMI_BACKEND_URL='{ground.url}'\neval \"$(./pf env --stack {stack.name})\"{'' if made else init}",
     )
     files = f"{ground.file.relative_to(stack.root)} Pulumi.{stack.name}.yaml"
     yield (

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ def root(stack: Stack, tmp_path: Path) -> Stack:
     """A checkout of its own, since the settings are written there."""
     folder = tmp_path / "checkout"
     (folder / "bootstrap").mkdir(parents=True)
+    shutil.copy(stack.root / "Pulumi.sandbox.yaml", folder)
     return replace(stack, root=folder)
 
 
@@ -264,6 +266,15 @@ def test_a_setting_of_an_environment_comes_after_it_and_the_branch_is_closed_las
     ]
     places = [text.index(one) for one in told]
     assert places == sorted(places)
+
+
+def test_a_stack_that_is_there_already_is_not_made_again(ground: Ground) -> None:
+    file = ground.stack.root / "Pulumi.sandbox.yaml"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("encryptionsalt")]
+    file.write_text("\n".join([*lines, f"secretsprovider: {ground.site.secrets_provider}", ""]))
+    text = "\n".join(commands for _, commands in next_steps(ground, signers_confirmed=True))
+    assert "export PULUMI_BACKEND_URL=" in text
+    assert "stack init" not in text
 
 
 def test_what_the_new_stack_is_encrypted_by_is_committed_with_the_rest(ground: Ground) -> None:
