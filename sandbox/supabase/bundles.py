@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
@@ -68,6 +69,18 @@ async def make_bundle(store: Store, slug: str, form: FormData) -> Bundle:
             shutil.move(content, folder)
     store.save_bundle(bundle)
     return bundle
+
+
+def as_form(bundle: Bundle, folder: Path) -> tuple[bytes, str]:
+    """(what `functions download` unpacks, its content type): the files under the names that they came with."""
+    names = (file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*")) if file.is_file())
+    files = [
+        ("file", (name, (folder / name).read_bytes(), "application/octet-stream", {"Supabase-Path": name}))
+        for name in names
+    ]
+    metadata = json.dumps({"entrypoint_path": bundle.entrypoint_path})
+    form = httpx.Request("POST", "http://form", data={"metadata": metadata}, files=files)
+    return form.read(), form.headers["Content-Type"]
 
 
 async def _load(folder: Path, bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.supabase import PROJECT
-from sandbox.supabase.bundles import BundleError, make_bundle
+from sandbox.supabase.bundles import BundleError, as_form, make_bundle
 from sandbox.supabase.credentials import Credentials
 from sandbox.supabase.store import Bundle, Function, Store
 
@@ -85,6 +85,7 @@ class Management:
             (f"{project}/functions", "PUT"): self._bulk_update,
             (f"{project}/functions/deploy", "POST"): self._deploy,
             (f"{project}/functions/{{slug}}", "GET"): self._get,
+            (f"{project}/functions/{{slug}}/body", "GET"): self._body,
             (f"{project}/functions/{{slug}}", "PATCH"): self._patch,
             (f"{project}/functions/{{slug}}", "DELETE"): self._delete,
             (f"{project}/secrets", "GET"): self._list_secrets,
@@ -140,6 +141,13 @@ class Management:
     async def _get(self, request: Request) -> Response:
         function = self._store.functions.get(request.path_params["slug"])
         return JSONResponse(_shown(function)) if function else _error(404, "Function not found")
+
+    async def _body(self, request: Request) -> Response:
+        function = self._store.functions.get(request.path_params["slug"])
+        if function is None:
+            return _error(404, "Function not found")
+        content, kind = as_form(function, self._store.source(function))
+        return Response(content, media_type=kind)
 
     async def _deploy(self, request: Request) -> Response:
         slug = request.query_params.get("slug", "")

@@ -35,6 +35,22 @@ def test_what_a_function_imports_comes_with_it(project: Project, user: str) -> N
     assert project.call("importing", user).text == "shared"
 
 
+def test_what_is_live_can_be_downloaded(project: Project) -> None:
+    shared = project.folder / "supabase/functions/_shared/live.ts"
+    shared.parent.mkdir(parents=True)
+    shared.write_text('export const word = "shared";\n')
+    source = 'import { word } from "../_shared/live.ts";\nDeno.serve(() => new Response(word));\n'
+    project.write("kept", source)
+    assert project.deploy("kept").returncode == 0
+    shared.unlink()
+    project.write("kept", "lost")
+    downloaded = project.cli("functions", "download", "kept", "--use-api")
+    assert downloaded.returncode == 0, downloaded.stderr
+    assert (project.folder / "supabase/functions/kept/index.ts").read_text() == source
+    assert shared.read_text() == 'export const word = "shared";\n'
+    assert project.cli("functions", "download", "nothing", "--use-api").returncode != 0
+
+
 def test_a_broken_upload_fails_and_the_live_version_stays(project: Project, user: str) -> None:
     project.write("fragile", answering("fine"))
     project.deploy("fragile")
