@@ -122,6 +122,7 @@ def test_what_is_loosened_is_named_and_the_next_run_puts_it_back(empty: Checkout
 @pytest.mark.drill
 @pytest.mark.rows("K7")
 def test_both_projects_live_in_the_bucket_and_a_preview_of_either_finds_nothing_to_do(empty: Checkout) -> None:
+    empty.pf("bootstrap", *REPOSITORY, "--yes")
     in_bucket = {"PULUMI_BACKEND_URL": url(empty), "PF_REPORTS": f"s3://{REPORTS}?region=us-east-1"}
     empty.pf("sandbox", "approve", "--reason", "a test", environment=in_bucket)
     empty.pf("deploy", environment=in_bucket)

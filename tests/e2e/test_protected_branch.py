@@ -135,7 +135,7 @@ def test_signers_that_the_change_brings_along_do_not_count(protected: Checkout) 
     assert "is no signer's key" in refused.stderr
     for role in ("security", "devops"):  # the signers before the change may let it in
         sign(protected, role)
-    protected.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+    protected.pulumi("up", "--yes", "--non-interactive")
     assert "mallory@example.com" in protected.pf("signers", "list").stdout
 
 

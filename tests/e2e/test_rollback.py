@@ -84,9 +84,12 @@ def test_a_function_that_answers_wrongly_is_taken_back_by_itself(checkout: Check
     assert f"./pf unblock {said['version']}" in refused.stdout + refused.stderr
 
 
-def breaks_when_told(handler: Path) -> None:
-    """The function is well until it is asked to break, and serves nobody from then on."""
-    text = handler.read_text()
+def breaks_when_told(handler: Path, whose: str) -> None:
+    """The function is well until it is asked to break, and serves nobody from then on.
+
+    `whose`: the release of another test is in quarantine by then, and comes back by no deployment.
+    """
+    text = f"// {whose}\n{handler.read_text()}"
     text = text.replace("purposes: PURPOSES", "purposes: served")
     text = text.replace("export const encryptData", "const served = [...PURPOSES];\n\nexport const encryptData")
     text = text.replace(
@@ -106,7 +109,7 @@ def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
 ) -> None:
     checkout.pf("deploy")
     before = live(checkout)
-    breaks_when_told(handler)
+    breaks_when_told(handler, "a deployment's own watch")
     with subprocess.Popen(
         ["./pf", "deploy", "--watch", "5m", "--reason", "a fault"],
         cwd=checkout.root,
@@ -138,7 +141,7 @@ def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended
 ) -> None:
     checkout.pf("deploy")
     before = live(checkout)
-    breaks_when_told(handler)
+    breaks_when_told(handler, "a watch of its own")
     checkout.pf("deploy")
     assert "nothing broke" in checkout.pf("watch", "--for", "3s").stderr
     checkout.call("encrypt-data", {"break": "now"}, checkout.token("service_role"))
