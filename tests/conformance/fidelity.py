@@ -71,7 +71,8 @@ SUITES = """
 |---|---|
 """
 KNOWN = """
-Known differences: {}.
+Known differences, each with its case:
+
 """
 CLI = """
 ## The Supabase CLI
@@ -179,7 +180,8 @@ def suites() -> Iterator[str]:
         raise RuntimeError(output.getvalue())
     yield SUITES
     yield from (row(f"`tests/conformance/test_{suite}.py`", str(n)) for suite, n in sorted(collector.cases.items()))
-    yield KNOWN.format("; ".join(collector.known) or "none")
+    yield KNOWN
+    yield from (f"- {known}\n" for known in collector.known)
 
 
 def cli_rows(recorded: Mapping[str, Any]) -> Iterator[str]:

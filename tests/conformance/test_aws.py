@@ -244,3 +244,28 @@ def test_the_caller_is_who_the_credentials_say(aws_project: Project) -> None:
     aws_project.program(HEAD + "pulumi.export('account', aws.get_caller_identity().account_id)\n")
     aws_project.up()
     assert aws_project.outputs()["account"] == "123456789012"
+
+
+@pytest.mark.differs("the audiences of an identity provider change in place; here they can't, moto has no call for it")
+def test_audiences_of_an_identity_provider_change_in_place(aws_project: Project) -> None:
+    program = HEAD + "aws.iam.OpenIdConnectProvider('one', url='https://issuer.example.com', client_id_lists={0})\n"
+    aws_project.program(program.format(["a"]))
+    aws_project.up()
+    aws_project.program(program.format(["a", "b"]))
+    assert "~ 1 updated" in aws_project.up()
+
+
+@pytest.mark.differs("a resource may stand in another region than its provider; here `region` is no input")
+def test_a_resource_may_name_its_region(aws_project: Project) -> None:
+    aws_project.program(HEAD + "pulumi.export('arn', aws.sns.Topic('one', region='us-west-2').arn)\n")
+    aws_project.up()
+    assert ":us-west-2:" in aws_project.outputs()["arn"]
+
+
+@pytest.mark.differs("IAM's policies may be given as objects; here as JSON alone")
+def test_a_policy_may_be_an_object(aws_project: Project) -> None:
+    aws_project.program(
+        HEAD + "aws.iam.Role('one', assume_role_policy={'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', "
+        "'Action': 'sts:AssumeRole', 'Principal': {'Service': 'lambda.amazonaws.com'}}]})\n"
+    )
+    aws_project.up()

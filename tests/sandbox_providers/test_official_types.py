@@ -52,7 +52,7 @@ def test_defaults_and_choices_are_those_that_the_package_documents(type_name: st
     for path, ours, theirs in pairs(TYPES[type_name].properties, official(type_name).inputs):
         # Where AWS fills a value in, or it only steers the provider, nothing here depends on the default.
         if theirs.default is not None and not ours.write_only and not ours.filled_in and not ours.required:
-            assert str(ours.default).lower() in (theirs.default.lower(), "none"), path
+            assert str(ours.default).lower() == theirs.default.lower(), path
         if theirs.quoted and all(isinstance(one, str) for one in ours.choices):
             assert {*ours.choices} <= theirs.quoted, path
 
