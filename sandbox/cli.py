@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
+import httpx
 import typer
 
 from sandbox import aws_limits, inbox, lifecycle, people, supabase
+from sandbox.aws.faults import FAULTS
 from sandbox.state import SandboxError, State
 from sandbox.supabase.credentials import Credentials
 from terminal.streams import OutputError, open_output
@@ -107,6 +109,21 @@ def show_inbox(
         )
     if not messages:
         say("nothing has been sent")
+
+
+@app.command()
+def faults(
+    throttle: Annotated[float, typer.Option(min=0, max=1, help="The share of calls to KMS that it throttles.")] = 0,
+) -> None:
+    """Switch faults of AWS on, as long as it runs; without options all are off."""
+    state = State.here()
+    if not state.exists():
+        raise SandboxError("There is no sandbox here yet.\n  Make one: ./pf sandbox up")
+    on = {"throttled_share": throttle}
+    try:
+        httpx.post(f"{state.url('aws')}{FAULTS}", json=on, timeout=10, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise SandboxError(f"AWS took no faults: {error}\n  Start it: ./pf sandbox up") from None
 
 
 @app.command()

@@ -95,6 +95,7 @@ UNKNOWN = """
   is open.
 - **Whether a refusal is worded alike.** The suite asks for the resource's name, the property and the value, no more.
 - **How long AWS takes** until a role, a policy or an alias that was just made is seen everywhere; what it throttles.
+  `./pf sandbox faults` switches such faults on, in a measure that somebody chooses.
 - **What Supabase answers beyond what the CLI is content with.**
 - **Quotas of an account**, and what an organisation's policies forbid in it.
 """

@@ -48,6 +48,15 @@ def test_the_inbox_shows_what_was_published_the_newest_last(checkout: Checkout) 
     assert shown.index("the first") < shown.index("the second")
 
 
+@pytest.mark.rows("K1", "K4")
+def test_kms_that_throttles_is_retried_once_and_then_told_as_unavailable(checkout: Checkout) -> None:
+    body, token = {"purpose": "general-data", "plaintext": "text"}, checkout.token("service_role")
+    for share, status in (("1", 503), ("0.5", 200), ("0", 200)):
+        checkout.pf("sandbox", "faults", "--throttle", share)
+        assert checkout.call("encrypt-data", body, token).status_code == status
+    assert checkout.pf("sandbox", "faults", "--throttle", "2", check=False).returncode == 64
+
+
 def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:
     with new_checkout() as other:
         other.pf("sandbox", "up")
