@@ -4,6 +4,8 @@ NOT_SIMULATED = (
     "of an alarm's actions only those on topics are run",
     "nothing that is published to a topic is sent to anybody: ./pf sandbox inbox shows it",
     "IAM, key and bucket policies are stored, not enforced; only what lets EventBridge into a function or a topic is",
+    "a key's grants are kept and listed, and let nobody in",
+    "a key's material stays as it is: a rotation on demand is only listed, and one by its period never comes",
     "of an identity provider the audiences can't be changed",
     "functions run on this project's Python, each time in a new process, and one run of a function at a time",
     "scheduled rules run at their rate(...), first one interval after they were made; cron(...) never runs",

@@ -1,4 +1,4 @@
-"""Keys: their rotation period, that they serve while they may, and whom a policy may name."""
+"""Keys: their rotation, that they serve while they may, and whom a policy may name."""
 
 import json
 import re
@@ -7,10 +7,11 @@ from typing import Any
 
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
-from moto.kms.models import KmsBackend
+from moto.kms.models import Key, KmsBackend
 from moto.kms.responses import KmsResponse
 
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
+ROTATIONS_ON_DEMAND = 25  # of a key, in all its life
 
 PRINCIPAL = re.compile(r"arn:aws[\w-]*:iam::(?P<account>\d{12}):(?P<kind>role|user)/.+")
 
@@ -41,23 +42,58 @@ def remember_rotation_period(response: type[KmsResponse]) -> None:
     response.get_key_rotation_status = get_key_rotation_status
 
 
+def enforce_rotation_rules(backend: type[KmsBackend]) -> None:
+    """With moto any key rotates, as often as it is told to."""
+
+    def checked(call: Callable[..., Any], *, changes: bool) -> Callable[..., Any]:
+        def on(self: KmsBackend, key_id: str, **named: Any) -> Any:
+            key = self.describe_key(key_id)
+            if key.key_spec != "SYMMETRIC_DEFAULT":
+                raise JsonRESTError("UnsupportedOperationException", f"{key.arn} is no key of symmetric encryption.")
+            if changes:
+                _refuse_unusable(key)
+            return call(self, key.id, **named)
+
+        return on
+
+    def rotate_key_on_demand(self: KmsBackend, key_id: str) -> str:
+        if len(self.describe_key(key_id).rotations) >= ROTATIONS_ON_DEMAND:
+            message = f"A key is rotated on demand {ROTATIONS_ON_DEMAND} times at most."
+            raise JsonRESTError("LimitExceededException", message)
+        return rotate(self, key_id)
+
+    rotate = backend.rotate_key_on_demand
+    backend.rotate_key_on_demand = checked(rotate_key_on_demand, changes=True)
+    backend.enable_key_rotation = checked(backend.enable_key_rotation, changes=True)
+    backend.list_key_rotations = checked(backend.list_key_rotations, changes=False)
+
+
 def enforce_states(backend: type[KmsBackend]) -> None:
     """With moto a key serves whatever its state. Data keys and re-encryption come through these two as well."""
 
     def usable(call: Callable[..., tuple[bytes, str]]) -> Callable[..., tuple[bytes, str]]:
         def use(self: KmsBackend, *arguments: Any, **named: Any) -> tuple[bytes, str]:
             content, arn = call(self, *arguments, **named)
-            state = self.describe_key(arn).key_state
-            if state == "Disabled":
-                raise JsonRESTError("DisabledException", f"{arn} is disabled.")
-            if state == "PendingDeletion":
-                raise JsonRESTError("KMSInvalidStateException", f"{arn} is pending deletion.")
+            _refuse_unusable(self.describe_key(arn))
             return content, arn
 
         return use
 
+    def create_grant(self: KmsBackend, key_id: str, *arguments: Any, **named: Any) -> tuple[str, str]:
+        _refuse_unusable(self.describe_key(key_id))
+        return grant(self, key_id, *arguments, **named)
+
     for name in ("encrypt", "decrypt"):
         setattr(backend, name, usable(getattr(backend, name)))
+    grant = backend.create_grant
+    backend.create_grant = create_grant
+
+
+def _refuse_unusable(key: Key) -> None:
+    if key.key_state == "Disabled":
+        raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
+    if key.key_state == "PendingDeletion":
+        raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
 
 
 def refuse_unknown_principals(response: type[KmsResponse]) -> None:

@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from moto.sns.models import Topic
 
 from sandbox import inbox
-from sandbox.aws.kms import enforce_states, refuse_unknown_principals, remember_rotation_period
+from sandbox.aws.kms import enforce_rotation_rules, enforce_states, refuse_unknown_principals, remember_rotation_period
 
 if TYPE_CHECKING:
     from sandbox.aws.events import EventBridge
@@ -28,6 +28,7 @@ class Services:
         self._folder = folder
         self._endpoint = endpoint
         remember_rotation_period(KmsResponse)
+        enforce_rotation_rules(KmsBackend)
         enforce_states(KmsBackend)
         refuse_unknown_principals(KmsResponse)
         inbox.keep(Topic, messages)
