@@ -114,12 +114,13 @@ def show_inbox(
 @app.command()
 def faults(
     throttle: Annotated[float, typer.Option(min=0, max=1, help="The share of calls to KMS that it throttles.")] = 0,
+    unseen_role: Annotated[float, typer.Option(min=0, help="Seconds until others than IAM see a new role.")] = 0,
 ) -> None:
     """Switch faults of AWS on, as long as it runs; without options all are off."""
     state = State.here()
     if not state.exists():
         raise SandboxError("There is no sandbox here yet.\n  Make one: ./pf sandbox up")
-    on = {"throttled_share": throttle}
+    on = {"throttled_share": throttle, "unseen_role_seconds": unseen_role}
     try:
         httpx.post(f"{state.url('aws')}{FAULTS}", json=on, timeout=10, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:

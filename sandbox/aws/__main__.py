@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.aws.control import Control
-from sandbox.aws.faults import Faulty
+from sandbox.aws.faults import Faults, Faulty
 from sandbox.aws.request_log import RequestLog
 from sandbox.aws.services import Services
 
@@ -28,10 +28,11 @@ def main() -> None:
     events = logging.FileHandler(folder / "events.log", delay=True)
     events.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.getLogger("sandbox.events").addHandler(events)
-    services = Services(folder, f"http://127.0.0.1:{arguments.port}", arguments.inbox)
+    faults = Faults()
+    services = Services(folder, f"http://127.0.0.1:{arguments.port}", arguments.inbox, faults)
     moto = DomainDispatcherApplication(services.app)
     moto.get_backend_for_host = cache(moto.get_backend_for_host)  # it looks through a folder of 200, a third of a call
-    aws = RequestLog(Faulty(moto), arguments.log)
+    aws = RequestLog(Faulty(moto, faults), arguments.log)
     app = Control(aws, services)
     server = make_server("127.0.0.1", arguments.port, app, threaded=True, request_handler=MotoRequestHandler)
     server.serve_forever()

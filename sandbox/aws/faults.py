@@ -20,19 +20,24 @@ class Faults(BaseModel, extra="forbid"):
 
     throttled_share: float = Field(default=0, ge=0, le=1)
     """Of the calls to KMS, evenly spread."""
+    unseen_role_seconds: float = Field(default=0, ge=0)
+    """How long a new role is known to IAM alone."""
 
 
 class Faulty:
     """WSGI middleware. `POST /moto-api/faults` takes `Faults` as JSON, and switches off what isn't named."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], faults: Faults) -> None:
         self._app = app
+        self._on = faults
         self._lock = threading.Lock()
-        self._switch(Faults())
+        self._calls = 0
 
     def _switch(self, faults: Faults) -> None:
         with self._lock:
-            self._share, self._calls = faults.throttled_share, 0
+            for name, value in faults:
+                setattr(self._on, name, value)
+            self._calls = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", FAULTS):
@@ -50,6 +55,6 @@ class Faulty:
 
     def _throttles(self) -> bool:
         with self._lock:
-            before = int(self._calls * self._share)
+            before = int(self._calls * self._on.throttled_share)
             self._calls += 1
-            return int(self._calls * self._share) > before
+            return int(self._calls * self._on.throttled_share) > before

@@ -1,8 +1,7 @@
 """Keys: their rotation, that they serve while they may, and whom a policy may name."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from moto.backends import get_backend
@@ -10,10 +9,10 @@ from moto.core.exceptions import JsonRESTError
 from moto.kms.models import Key, KmsBackend
 from moto.kms.responses import KmsResponse
 
+from sandbox.aws.principals import unknown
+
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
 ROTATIONS_ON_DEMAND = 25  # of a key, in all its life
-
-PRINCIPAL = re.compile(r"arn:aws[\w-]*:iam::(?P<account>\d{12}):(?P<kind>role|user)/.+")
 
 _rotation_days: dict[str, int] = {}
 
@@ -103,10 +102,10 @@ def refuse_unknown_principals(response: type[KmsResponse]) -> None:
         def put(self: KmsResponse) -> str:
             policy: str | None = self._get_param("Policy")  # pyright: ignore[reportPrivateUsage]
             try:
-                unknown = [one for one in _principals(policy) if not _exists(one)]
+                nobody = unknown(policy)
             except json.JSONDecodeError as error:
                 raise JsonRESTError("MalformedPolicyDocumentException", f"Policy is no JSON: {error}") from None
-            if unknown:
+            if nobody:
                 message = "Policy contains a statement with one or more invalid principals."
                 raise JsonRESTError("MalformedPolicyDocumentException", message)
             return call(self)
@@ -115,22 +114,3 @@ def refuse_unknown_principals(response: type[KmsResponse]) -> None:
 
     for name in ("create_key", "put_key_policy"):
         setattr(response, name, checked(getattr(response, name)))
-
-
-def _principals(policy: str | None) -> Iterator[re.Match[str]]:
-    """The roles and users that it names."""
-    statements = json.loads(policy).get("Statement", []) if policy else []
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        named = principal.get("AWS", []) if isinstance(principal, dict) else []
-        for arn in named if isinstance(named, list) else [named]:
-            if found := PRINCIPAL.fullmatch(arn):
-                yield found
-
-
-def _exists(principal: re.Match[str]) -> bool:
-    from moto.iam.models import iam_backends
-
-    iam = iam_backends[principal["account"]]["aws"]
-    those = iam.roles if principal["kind"] == "role" else iam.users
-    return any(one.arn == principal[0] for one in those.values())

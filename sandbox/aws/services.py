@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from moto.sns.models import Topic
 
 from sandbox import inbox
+from sandbox.aws.faults import Faults
 from sandbox.aws.kms import enforce_rotation_rules, enforce_states, refuse_unknown_principals, remember_rotation_period
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class Services:
     """`folder` keeps functions and logs, `endpoint` is where they find AWS."""
 
-    def __init__(self, folder: Path, endpoint: str, messages: Path) -> None:
+    def __init__(self, folder: Path, endpoint: str, messages: Path, faults: Faults) -> None:
         self._folder = folder
         self._endpoint = endpoint
+        self._faults = faults
         remember_rotation_period(KmsResponse)
         enforce_rotation_rules(KmsBackend)
         enforce_states(KmsBackend)
@@ -58,18 +60,27 @@ class Services:
                 serve_rules(EventsBackend, self.event_bridge)
                 follow_calls(BaseResponse, self.event_bridge)
             case "iam":
-                from moto.iam.models import User
+                from moto.iam.models import IAMBackend, User
                 from moto.iam.responses import IamResponse
 
+                from sandbox.aws.roles import refuse_unknown_trust, show_late
                 from sandbox.aws.users import remember_boundaries
 
                 remember_boundaries(IamResponse, User)
+                refuse_unknown_trust(IamResponse)
+                show_late(IAMBackend, self._faults)
             case "s3" | "s3bucket_path":
                 from moto.s3.models import FakeBucket
 
                 from sandbox.aws.buckets import enforce_no_policy
 
                 enforce_no_policy(FakeBucket)
+            case "sts":
+                from moto.sts.responses import TokenResponse
+
+                from sandbox.aws.roles import refuse_unknown_roles
+
+                refuse_unknown_roles(TokenResponse)
             case _:
                 pass
         return create_backend_app(service)

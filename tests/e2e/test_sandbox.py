@@ -4,6 +4,7 @@ import json
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e.checkout import Checkout, new_checkout
 
@@ -55,6 +56,22 @@ def test_kms_that_throttles_is_retried_once_and_then_told_as_unavailable(checkou
         checkout.pf("sandbox", "faults", "--throttle", share)
         assert checkout.call("encrypt-data", body, token).status_code == status
     assert checkout.pf("sandbox", "faults", "--throttle", "2", check=False).returncode == 64
+
+
+@pytest.mark.rows("K1")
+def test_a_new_role_is_seen_as_late_as_was_asked_for(checkout: Checkout) -> None:
+    iam, sts = checkout.aws("iam"), checkout.aws("sts")
+    statement = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    checkout.pf("sandbox", "faults", "--unseen-role", "3600")
+    role = iam.create_role(RoleName="late", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    try:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sts.assume_role(RoleArn=role, RoleSessionName="session")
+        checkout.pf("sandbox", "faults")
+        sts.assume_role(RoleArn=role, RoleSessionName="session")
+    finally:
+        iam.delete_role(RoleName="late")
 
 
 def test_down_leaves_no_process_and_a_crashed_part_is_named() -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
@@ -10,6 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.providers.wire import Values
+
+PROPAGATION_SECONDS = 120
+RETRY_SECONDS = 0.5
 
 
 class Clients:
@@ -95,6 +99,20 @@ def unless_gone(gone: tuple[str, ...], call: Callable[..., Any], *arguments: Any
         if error_code(error) not in gone:
             raise
         return None
+
+
+def once_seen(refusal: str, call: Callable[..., Any], **named: Any) -> Any:
+    """The call's answer. Of a role or user that was just made not all of AWS knows yet: what it refuses for that, and
+    says so by `refusal`, is tried again, as the official provider does it.
+    """
+    end = time.monotonic() + PROPAGATION_SECONDS
+    while True:
+        try:
+            return call(**named)
+        except Exception as error:
+            if refusal not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def error_code(error: Exception) -> str:

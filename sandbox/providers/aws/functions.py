@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from sandbox.providers.archives import zipped
-from sandbox.providers.aws.clients import Clients, unless_gone
+from sandbox.providers.aws.clients import Clients, once_seen, unless_gone
 from sandbox.providers.resource import TAGS, IncompleteError, Property, Resource
 from sandbox.providers.wire import Values
 
@@ -72,7 +72,9 @@ class Function(Resource):
 
     def create(self, aws: Clients, inputs: Values) -> str:
         functions, name = aws.client("lambda"), str(inputs["name"])
-        functions.create_function(
+        once_seen(
+            "cannot be assumed by Lambda",
+            functions.create_function,
             FunctionName=name,
             Code={"ZipFile": zipped(inputs["code"])},
             PackageType="Zip",

@@ -4,11 +4,12 @@ import json
 from functools import partial
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, unless_gone
+from sandbox.providers.aws.clients import Clients, once_seen, unless_gone
 from sandbox.providers.resource import TAGS, Property, Resource
 from sandbox.providers.wire import Values
 
 GONE = ("NoSuchEntity",)
+UNSEEN = "Invalid principal in policy"
 NAME = r"[\w+=,.@-]{1,%d}"  # IAM's rule for names
 OLDER_VERSIONS = 4  # that a policy may have beside the one that counts
 
@@ -41,7 +42,7 @@ class Role(Resource):
         }
         if boundary := inputs.get("permissionsBoundary"):
             arguments["PermissionsBoundary"] = boundary
-        aws.client("iam").create_role(**arguments)
+        once_seen(UNSEEN, aws.client("iam").create_role, **arguments)
         return str(inputs["name"])
 
     def read(self, aws: Clients, id_: str) -> Values | None:
@@ -66,7 +67,8 @@ class Role(Resource):
         iam = aws.client("iam")
         changed = self.changes(old, new)
         if "assumeRolePolicy" in changed:
-            iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
+            trust = new["assumeRolePolicy"]
+            once_seen(UNSEEN, iam.update_assume_role_policy, RoleName=id_, PolicyDocument=trust)
         if {"description", "maxSessionDuration"} & set(changed):
             iam.update_role(
                 RoleName=id_,

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from sandbox.providers.aws.clients import Clients, unless_gone
+from sandbox.providers.aws.clients import Clients, once_seen, unless_gone
 from sandbox.providers.resource import TAGS, IncompleteError, Property, Resource
 from sandbox.providers.wire import UNKNOWN, Values
 
 GONE = ("NotFoundException",)
+UNSEEN = "MalformedPolicyDocumentException"
 KEY_SPECS = (
     *("SYMMETRIC_DEFAULT", "RSA_2048", "RSA_3072", "RSA_4096", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"),
     *("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1"),
@@ -61,7 +62,7 @@ class Key(Resource):
         }
         if "policy" in inputs:
             arguments["Policy"] = inputs["policy"]
-        key: str = kms.create_key(**arguments)["KeyMetadata"]["KeyId"]
+        key: str = once_seen(UNSEEN, kms.create_key, **arguments)["KeyMetadata"]["KeyId"]
         try:
             self._set_rotation(kms, key, inputs)
             if inputs.get("isEnabled") is False:
@@ -103,7 +104,9 @@ class Key(Resource):
         if "description" in changed:
             kms.update_key_description(KeyId=id_, Description=new.get("description", ""))
         if "policy" in changed and "policy" in new:
-            kms.put_key_policy(
+            once_seen(
+                UNSEEN,
+                kms.put_key_policy,
                 KeyId=id_,
                 PolicyName="default",
                 Policy=new["policy"],
