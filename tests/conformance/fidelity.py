@@ -87,6 +87,11 @@ LIMITS = """
 ## Not as in the real services
 
 """
+UNENFORCED = """
+Policies stay unenforced because moto's own enforcement can't read these: it asks KMS for the resource `*`, so that a
+policy for one key refuses every call; it takes a user's or role's conditions for met; it reads neither key policies nor
+permissions boundaries.
+"""
 UNKNOWN = """
 ## What can't be known here
 
@@ -121,6 +126,7 @@ def page() -> str:
             *cli_rows(json.loads(supabase_calls.FILE.read_text())),
             LIMITS,
             f"{limits}\n",
+            UNENFORCED,
             UNKNOWN,
         ]
     )
