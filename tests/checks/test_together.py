@@ -1,5 +1,6 @@
 """All at once, and nobody waits for one that hangs."""
 
+import queue
 import threading
 from types import SimpleNamespace
 
@@ -33,8 +34,12 @@ def test_one_that_hangs_is_left_behind_at_the_deadline_and_the_others_answers_st
     assert answered.answer
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_question_that_fails_is_told_from_one_that_hangs() -> None:
+def test_a_question_that_fails_is_told_from_one_that_hangs_and_its_error_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: queue.SimpleQueue[threading.ExceptHookArgs] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", told.put)
     (failed,) = together([lambda: 1 // 0], 60)
     assert failed is not None
     assert failed.answer is None
+    assert told.get(timeout=60).exc_type is ZeroDivisionError
