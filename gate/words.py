@@ -136,28 +136,30 @@ def _inputs(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", inputs) if isinstance(inputs, Mapping) else {}
 
 
+# By setting: what one with a value means, and one without.
+_OF_THE_GATE = {
+    "protectedBranch": (
+        "only what is on the branch {now} counts as reviewed{was}",
+        "no branch is protected{was}: what is deployed need not have been reviewed",
+    ),
+    "repository": (
+        "the GitHub repository {now} is asked whether a commit's checks passed{was}",
+        "nobody is asked whether a commit's checks passed{was}",
+    ),
+}
+
+
 def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    branch = "protectedBranch"
     sentences: list[str] = []
-    if before.get(branch) != after.get(branch):
-        was = f" (it was {shown(before[branch])})" if before.get(branch) else ""
-        now = after.get(branch)
-        sentences.append(
-            f"only what is on the branch {shown(now)} counts as reviewed{was}"
-            if now
-            else f"no branch is protected{was}: what is deployed need not have been reviewed"
-        )
-    asked = "repository"
-    if before.get(asked) != after.get(asked):
-        was = f" (it was {shown(before[asked])})" if before.get(asked) else ""
-        now = after.get(asked)
-        sentences.append(
-            f"the GitHub repository {shown(now)} is asked whether a commit's checks passed{was}"
-            if now
-            else f"nobody is asked whether a commit's checks passed{was}"
-        )
-    told = {branch, asked}
-    rest = generic("", *({name: item for name, item in one.items() if name not in told} for one in (before, after)))
+    for name, (with_value, without) in _OF_THE_GATE.items():
+        if before.get(name) == after.get(name):
+            continue
+        was = f" (it was {shown(before[name])})" if before.get(name) else ""
+        now = after.get(name)
+        sentences.append(with_value.format(now=shown(now), was=was) if now else without.format(was=was))
+    rest = generic(
+        "", *({name: item for name, item in one.items() if name not in _OF_THE_GATE} for one in (before, after))
+    )
     return sentences + rest
 
 

@@ -89,10 +89,9 @@ def comment(job: Job, file: Path) -> None:
     if found is None:
         say(f"no open pull request has {run.head_sha[:12]} of {plain(head, 200)} as its head any more: no comment")
         return
-    trusted = (
-        run.head_repository.full_name == job.github_repository and found.user.type == "User"
-    )  # as preview.yml asks
     number = found.number
+    # As preview.yml asks.
+    trusted = run.head_repository.full_name == job.github_repository and found.user.type == "User"
     notes = [] if trusted else [ON_A_SANDBOX]
     if deciding := sorted({name for name in github.changed_files(number) if name.startswith(DECIDING)}):
         notes.append(_decides(deciding))

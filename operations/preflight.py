@@ -197,7 +197,8 @@ def moved(engine: Engine, state: Future[State], whose: Future[None]) -> list[str
 def preflight(stack: Stack, engine: Engine, *, checked: bool = True) -> Preflight:
     """`checked`: the commit's checks have to be green.
 
-    Raises: OperationError with every problem at once; nothing has been changed."""
+    Raises: OperationError with every problem at once; nothing has been changed.
+    """
     tools(stack)
     passphrase(stack)
     questions: Sequence[Callable[[], object]] = (
