@@ -9,6 +9,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.kms.models import Key, KmsBackend
 from moto.kms.responses import KmsResponse
 
+from sandbox.aws.patches import ask_first
 from sandbox.aws.principals import unknown
 
 DEFAULT_ROTATION_DAYS = 365  # what KMS takes when EnableKeyRotation names no period
@@ -78,14 +79,12 @@ def enforce_states(backend: type[KmsBackend]) -> None:
 
         return use
 
-    def create_grant(self: KmsBackend, key_id: str, *arguments: Any, **named: Any) -> tuple[str, str]:
+    def of_a_grant(self: KmsBackend, key_id: str, *_: Any, **__: Any) -> None:
         _refuse_unusable(self.describe_key(key_id))
-        return grant(self, key_id, *arguments, **named)
 
     for name in ("encrypt", "decrypt"):
         setattr(backend, name, usable(getattr(backend, name)))
-    grant = backend.create_grant
-    backend.create_grant = create_grant
+    ask_first(backend, "create_grant", of_a_grant)
 
 
 def _refuse_unusable(key: Key) -> None:
@@ -98,19 +97,15 @@ def _refuse_unusable(key: Key) -> None:
 def refuse_unknown_principals(response: type[KmsResponse]) -> None:
     """A policy may only name roles and users that exist: KMS keeps their ids and not their names."""
 
-    def checked(call: Callable[[KmsResponse], str]) -> Callable[[KmsResponse], str]:
-        def put(self: KmsResponse) -> str:
-            policy: str | None = self._get_param("Policy")  # pyright: ignore[reportPrivateUsage]
-            try:
-                nobody = unknown(policy)
-            except json.JSONDecodeError as error:
-                raise JsonRESTError("MalformedPolicyDocumentException", f"Policy is no JSON: {error}") from None
-            if nobody:
-                message = "Policy contains a statement with one or more invalid principals."
-                raise JsonRESTError("MalformedPolicyDocumentException", message)
-            return call(self)
+    def known(self: KmsResponse) -> None:
+        policy: str | None = self._get_param("Policy")  # pyright: ignore[reportPrivateUsage]
+        try:
+            nobody = unknown(policy)
+        except json.JSONDecodeError as error:
+            raise JsonRESTError("MalformedPolicyDocumentException", f"Policy is no JSON: {error}") from None
+        if nobody:
+            message = "Policy contains a statement with one or more invalid principals."
+            raise JsonRESTError("MalformedPolicyDocumentException", message)
 
-        return put
-
-    for name in ("create_key", "put_key_policy"):
-        setattr(response, name, checked(getattr(response, name)))
+    for call in ("create_key", "put_key_policy"):
+        ask_first(response, call, known)

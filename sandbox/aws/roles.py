@@ -1,9 +1,8 @@
 """IAM roles: whom they may trust, who may be assumed, and that others see them late where that fault is on."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 from moto.core.exceptions import ServiceException
 from moto.core.utils import utcnow
@@ -13,6 +12,7 @@ from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
 from sandbox.aws.faults import Faults
+from sandbox.aws.patches import ask_first
 from sandbox.aws.principals import PRINCIPAL, exists, unknown
 
 
@@ -32,43 +32,29 @@ def show_late(backend: type[IAMBackend], faults: Faults) -> None:
 def refuse_unknown_trust(response: type[IamResponse]) -> None:
     """A role trusts only roles and users that exist: moto asks nobody."""
 
-    def checked(call: Callable[[IamResponse], Any], parameter: str) -> Callable[[IamResponse], Any]:
-        def put(self: IamResponse) -> Any:
-            try:
-                nobody = unknown(self._get_param(parameter))  # pyright: ignore[reportPrivateUsage]
-            except json.JSONDecodeError:
-                raise MalformedPolicyDocument("This policy contains invalid Json") from None
-            if nobody:
-                raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{nobody[0]}"')
-            return call(self)
+    def known(self: IamResponse, parameter: str) -> None:
+        try:
+            nobody = unknown(self._get_param(parameter))  # pyright: ignore[reportPrivateUsage]
+        except json.JSONDecodeError:
+            raise MalformedPolicyDocument("This policy contains invalid Json") from None
+        if nobody:
+            raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{nobody[0]}"')
 
-        return put
-
-    for name, parameter in (
-        ("create_role", "AssumeRolePolicyDocument"),
-        ("update_assume_role_policy", "PolicyDocument"),
-    ):
-        setattr(response, name, checked(getattr(response, name), parameter))
+    ask_first(response, "create_role", partial(known, parameter="AssumeRolePolicyDocument"))
+    ask_first(response, "update_assume_role_policy", partial(known, parameter="PolicyDocument"))
 
 
 def refuse_unknown_roles(response: type[TokenResponse]) -> None:
     """moto lets a role be assumed that isn't there."""
 
-    def checked(call: Callable[[TokenResponse], Any], action: str) -> Callable[[TokenResponse], Any]:
-        def assume(self: TokenResponse) -> Any:
-            arn = str(self._get_param("RoleArn"))  # pyright: ignore[reportPrivateUsage]
-            role = PRINCIPAL.fullmatch(arn)
-            if not role or not exists(role):
-                raise AccessDeniedError(f"Not authorized to perform {action} on {arn}")
-            return call(self)
+    def there(self: TokenResponse, action: str) -> None:
+        arn = str(self._get_param("RoleArn"))  # pyright: ignore[reportPrivateUsage]
+        role = PRINCIPAL.fullmatch(arn)
+        if not role or not exists(role):
+            raise AccessDeniedError(f"Not authorized to perform {action} on {arn}")
 
-        return assume
-
-    for name, action in (
-        ("assume_role", "sts:AssumeRole"),
-        ("assume_role_with_web_identity", "sts:AssumeRoleWithWebIdentity"),
-    ):
-        setattr(response, name, checked(getattr(response, name), action))
+    ask_first(response, "assume_role", partial(there, action="sts:AssumeRole"))
+    ask_first(response, "assume_role_with_web_identity", partial(there, action="sts:AssumeRoleWithWebIdentity"))
 
 
 class AccessDeniedError(ServiceException):
