@@ -56,6 +56,10 @@ class Recording:
         return found
 
 
+# Pulumi looks for the thread's current loop, which another test's `asyncio.run` takes away when it ends.
+_LOOP = asyncio.new_event_loop()
+
+
 class _Cloud(mocks.Mocks):
     """Answers with what a provider adds once a resource exists: an ARN, a key id, a command's output."""
 
@@ -113,6 +117,7 @@ def record(
     recording = Recording()
 
     def run() -> None:
+        asyncio.set_event_loop(_LOOP)
         monitor = _Monitor(recording, exists=not first_preview)
         set_mocks(monitor.mocks, project="parker-flight", stack=stack, preview=first_preview, monitor=monitor)
         set_all_config(dict(config or {}))
@@ -121,7 +126,7 @@ def record(
             program()
 
         set_root_resource(None)  # pyright: ignore[reportArgumentType] (that of the mocks takes no program)
-        asyncio.get_event_loop().run_until_complete(run_in_stack(awaited))
+        _LOOP.run_until_complete(run_in_stack(awaited))
 
     contextvars.copy_context().run(run)
     return recording
