@@ -3,8 +3,12 @@
 import json
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 
+from sandbox.aws.faults import FAULTS
+from sandbox.processes import wait_for
 from tests.conformance.project import Project
 from tests.sandbox_aws.server import Aws
 
@@ -212,6 +216,46 @@ def test_what_depends_on_another_goes_before_it(aws_project: Project, aws: Aws) 
 
 def operations(aws: Aws) -> list[str]:
     return [json.loads(line)["operation"] for line in (aws.folder / "requests.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("stands", "call"), [(False, "CreateKey"), (True, "EnableKeyRotation")])
+def test_a_plugin_that_dies_in_mid_update_leaves_a_state_that_the_next_update_goes_on_from(
+    aws_project: Project, aws: Aws, stands: bool, call: str
+) -> None:
+    """It dies while it waits for a KMS that throttles. What is made and not told the engine is for `pf recover`."""
+    program = f"aws.kms.Key('key', enable_key_rotation={{0}}, tags={{{{'while': '{call}'}}}})\naws.sns.Topic('topic')\n"
+    aws_project.program(HEAD + program.format(False))
+    if stands:
+        aws_project.up()
+    aws_project.program(HEAD + program.format(True))
+    before = len(operations(aws))
+    httpx.post(f"{aws.url}{FAULTS}", json={"throttled_share": 1}).raise_for_status()
+    update = aws_project.start("up", "--yes", "--skip-preview")
+    try:
+        assert wait_for(lambda: call in operations(aws)[before:], 60, alive=lambda: update.poll() is None)
+        (plugin,) = (one for one in psutil.Process(update.pid).children(recursive=True) if is_plugin(one))
+        plugin.kill()
+        said, _ = update.communicate(timeout=60)
+    finally:
+        update.kill()
+        httpx.post(f"{aws.url}{FAULTS}", json={}).raise_for_status()
+    assert "pulumi-resource-aws exited prematurely" in said
+    assert "aws:kms:Key (key):\n    error: " in said
+    assert "Traceback" not in said
+    assert ("key" in aws_project.resources()) == stands
+
+    aws_project.up()
+
+    aws_project.preview("--expect-no-changes")
+    aws_project.well("refresh", "--preview-only", "--expect-no-changes")
+    kms = aws.client("kms")
+    tags = [kms.list_resource_tags(KeyId=key["KeyId"])["Tags"] for key in kms.list_keys()["Keys"]]
+    assert tags.count([{"TagKey": "while", "TagValue": call}]) == 1
+
+
+def is_plugin(process: psutil.Process) -> bool:
+    """The official one by its executable, ours by its module."""
+    return any(part == "sandbox.providers.aws" or part.endswith("pulumi-resource-aws") for part in process.cmdline())
 
 
 def test_a_secret_input_is_secret_in_the_state(aws_project: Project) -> None:
