@@ -55,6 +55,8 @@ AWS = """
 Exactly those that the two programs use; any other is refused by its name. A refresh sees what was changed by hand in
 every input that can be read back. An input that isn't served is refused at preview, and so is what AWS would refuse in
 the middle of a deployment: lengths, sizes, names, a key's policy that locks everyone out, how far an alarm looks back.
+Of the provider's own configuration `region`, `allowedAccountIds` and `defaultTags` are served, and taken is what says
+how to call AWS (`skip…`, `maxRetries`, `retryMode`); any other key is refused.
 
 | type | create, read, delete | update | import by | replaced by a change of | inputs served | outputs not given |
 |---|---|---|---|---|---|---|

@@ -96,6 +96,41 @@ def test_a_missing_region_is_said(aws_project: Project) -> None:
     assert "region" in aws_project.failing_preview().lower()
 
 
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_may_come_from_the_environment(aws_project: Project, variable: str) -> None:
+    aws_project.well("config", "rm", "aws:region")
+    aws_project.program(HEAD + "pulumi.export('arn', aws.sns.Topic('one').arn)\n")
+    done = aws_project.pulumi("up", "--yes", "--skip-preview", **{variable: "us-west-2"})
+    assert done.returncode == 0, done.stdout
+    assert ":us-west-2:" in aws_project.outputs()["arn"]
+
+
+def test_a_provider_may_be_given_its_region_and_tags_in_the_program(aws_project: Project) -> None:
+    aws_project.program(
+        HEAD + "west = aws.Provider('west', region='us-west-2', default_tags={'tags': {'Side': 'west', 'Number': 1}})\n"
+        "one = aws.sns.Topic('one')\n"
+        "two = aws.sns.Topic('two', opts=pulumi.ResourceOptions(provider=west))\n"
+        "pulumi.export('seen', [one.arn, one.tags_all, two.arn, two.tags_all])\n"
+    )
+    aws_project.up()
+    one, of_one, two, of_two = aws_project.outputs()["seen"]
+    assert (":us-east-1:" in one, of_one) == (True, {})
+    assert (":us-west-2:" in two, of_two) == (True, {"Side": "west", "Number": "1"})
+    aws_project.preview("--expect-no-changes")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("regoin", "us-east-1"), ("allowedAccountIds", "[1,"), ("defaultTags", "owner"), ("maxRetries", "lots")],
+)
+def test_config_that_the_provider_cannot_use_is_refused_by_its_key(aws_project: Project, key: str, value: str) -> None:
+    aws_project.config(f"aws:{key}", value)
+    aws_project.program(HEAD + "aws.sns.Topic('one')\n")
+    said = aws_project.failing_preview()
+    assert key in said
+    assert "pulumi:providers:aws" in said
+
+
 def test_credentials_of_another_account_are_refused(aws_project: Project, logs: Any) -> None:
     aws_project.config("aws:allowedAccountIds[0]", "999999999999", "--path")
     group(aws_project, "foreign")
@@ -274,6 +309,22 @@ def test_the_same_policy_in_other_words_is_no_change(aws_project: Project) -> No
     aws_project.up()
     aws_project.program(role({"Statement": [statement], "Version": "2012-10-17"}, 2))
     aws_project.preview("--expect-no-changes")
+
+
+def test_what_is_known_only_afterwards_is_taken_for_right_in_a_preview(aws_project: Project) -> None:
+    program = (
+        "from pulumi_command import local\n"
+        "late = local.Command('late', create='echo somebody@example.com {0}').stdout.apply(lambda text: text.split())\n"
+        "topic = aws.sns.Topic('topic', name='late', tags=late.apply(lambda found: {{'number': found[1]}}))\n"
+        "aws.sns.TopicSubscription('mail', topic=topic.arn, protocol='email', endpoint=late[0])\n"
+    )
+    aws_project.program(HEAD + program.format(1))
+    aws_project.preview()
+    aws_project.up()
+    aws_project.program(HEAD + program.format(2))
+    assert "~ 2 to update" in aws_project.preview()
+    aws_project.up()
+    assert aws_project.resources()["topic"]["outputs"]["tags"] == {"number": "2"}
 
 
 def test_an_error_of_aws_names_the_resource_and_keeps_its_code(aws_project: Project) -> None:

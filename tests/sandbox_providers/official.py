@@ -57,6 +57,12 @@ def official(type_name: str) -> Type:
     )
 
 
+@cache
+def official_configuration() -> Mapping[str, Input]:
+    """What the provider itself takes."""
+    return _inputs(importlib.import_module("pulumi_aws").ProviderArgs)
+
+
 def _inputs(arguments: type) -> dict[str, Input]:
     names, types = input_type_py_to_pulumi_names(arguments), input_type_types(arguments)
     described = dict(_PARAMETER.findall(inspect.getdoc(arguments.__init__) or ""))

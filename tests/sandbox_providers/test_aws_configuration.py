@@ -28,6 +28,16 @@ def test_a_missing_region_is_refused_with_its_cure(aws_environment: dict[str, st
     assert "pulumi config set aws:region" in str(refusal.value)
 
 
+@pytest.mark.parametrize("key", ["forbiddenAccountIds", "assumeRoles", "profile", "accessKey", "ignoreTags", "regoin"])
+def test_what_would_do_nothing_here_is_refused_by_its_name(aws: Plugin, key: str) -> None:
+    news = encode({"region": "us-east-1", key: "[]"})
+    answer = aws.stub.CheckConfig(
+        provider_pb2.CheckRequest(urn="urn:pulumi:test::project::pulumi:providers:aws::one", news=news)
+    )
+    assert [failure.property for failure in answer.failures] == [key]
+    assert f"aws:{key}" in answer.failures[0].reason
+
+
 def test_default_tags_come_with_every_resource_and_are_no_drift(
     aws_environment: dict[str, str], tmp_path: Path
 ) -> None:

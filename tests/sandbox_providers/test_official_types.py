@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from sandbox.providers.aws.configuration import KEYS
 from sandbox.providers.aws.provider import TYPES
 from sandbox.providers.resource import Property
 from tests.bootstrap.test_program import run as bootstrap_program
 from tests.conformance import fidelity
 from tests.program.test_program import run as root_program
-from tests.sandbox_providers.official import Input, official
+from tests.sandbox_providers.official import Input, official, official_configuration
 
 pytestmark = pytest.mark.rows("K7")
 
@@ -55,6 +56,12 @@ def test_defaults_and_choices_are_those_that_the_package_documents(type_name: st
             assert str(ours.default).lower() == theirs.default.lower(), path
         if theirs.quoted and all(isinstance(one, str) for one in ours.choices):
             assert {*ours.choices} <= theirs.quoted, path
+
+
+def test_the_providers_configuration_is_the_packages() -> None:
+    theirs = official_configuration()
+    assert [*strange(KEYS, theirs)] == []
+    assert [path for path, ours, input_ in pairs(KEYS, theirs) if ours.kind != input_.kind] == []
 
 
 def test_no_output_that_the_sdk_marks_as_secret_is_known_here() -> None:

@@ -1,6 +1,5 @@
 """The engine's calls, answered for every resource type that the stand-in knows."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -9,7 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from typing_extensions import override
 
-from sandbox.providers.aws import cloudwatch, events, functions, iam, kms, logs, s3, sns
+from sandbox.providers.aws import cloudwatch, configuration, events, functions, iam, kms, logs, s3, sns
 from sandbox.providers.aws.clients import Clients, error_code
 from sandbox.providers.resource import IncompleteError, Resource
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode
@@ -40,7 +39,9 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def CheckConfig(self, request: Any, context: Any) -> Any:
-        return provider_pb2.CheckResponse(inputs=request.news)
+        news = configuration.with_region(decode(request.news))
+        failures = [provider_pb2.CheckFailure(property=key, reason=why) for key, why in configuration.failures(news)]
+        return provider_pb2.CheckResponse(inputs=encode(news), failures=failures)
 
     @override
     def DiffConfig(self, request: Any, context: Any) -> Any:
@@ -52,7 +53,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def Configure(self, request: Any, context: Any) -> Any:
-        config = {key: _parsed(value) for key, value in decode(request.args).items()}
+        config = configuration.opened(decode(request.args))
         region = config.get("region")
         if not region:
             context.abort(
@@ -63,7 +64,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._aws = Clients(str(region), default_tags.get("tags", {}))
         if allowed := config.get("allowedAccountIds"):
             account = self._answer(context, "reading the account", lambda: self._aws.account)
-            if account not in (allowed := [str(one) for one in allowed]):  # unquoted, YAML has numbers
+            if account not in allowed:
                 context.abort(
                     grpc.StatusCode.FAILED_PRECONDITION,
                     f"AWS Account ID not allowed: {account} (aws:allowedAccountIds: {', '.join(allowed)}). "
@@ -109,7 +110,9 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         for key in request.ignoreChanges:
             new[key] = old.get(key)
         changed = resource.changes(old, new)
-        if self._aws.tags(new) != (decode(request.olds).get("tagsAll") or {}) and "tags" in resource.properties:
+        if "tags" in resource.properties and (
+            new.get("tags") == UNKNOWN or self._aws.tags(new) != (decode(request.olds).get("tagsAll") or {})
+        ):
             changed = [*changed, "tagsAll"]
         replacing = [key for key in changed if key in resource.properties and resource.properties[key].replaces]
         kinds, named = provider_pb2.PropertyDiff, resource.autonamed
@@ -216,6 +219,8 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
                 context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {error_code(error)}: {message.get('Message', '')}")
             if isinstance(error, BotoCoreError):
                 context.abort(grpc.StatusCode.UNAVAILABLE, f"{doing}: {error}")
+            if not isinstance(error, IncompleteError):
+                context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {error}")
             raise
 
     def _init_failed(self, context: Any, resource: Resource, incomplete: IncompleteError, inputs: Values) -> None:
@@ -228,10 +233,3 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         status.details.add().Pack(detail)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(grpc.StatusCode.UNKNOWN, str(incomplete))
-
-
-def _parsed(value: Any) -> Any:
-    """Provider config travels as strings; lists and objects as JSON within."""
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        return json.loads(value)
-    return value

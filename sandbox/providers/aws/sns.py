@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sandbox.providers.aws.clients import Clients, unless_gone
 from sandbox.providers.resource import TAGS, Property, Resource
-from sandbox.providers.wire import Values
+from sandbox.providers.wire import UNKNOWN, Values
 
 GONE = ("NotFound", "NotFoundException", "ResourceNotFoundException")
 
@@ -154,7 +154,8 @@ class TopicSubscription(Resource):
     attribute_of: ClassVar = {"filterPolicy": "FilterPolicy", "rawMessageDelivery": "RawMessageDelivery"}
 
     def combined_failures(self, inputs: Values) -> Iterator[tuple[str, str]]:
-        if inputs.get("protocol") == "email" and "@" not in str(inputs.get("endpoint", "@")):
+        endpoint = inputs["endpoint"]
+        if inputs["protocol"] == "email" and endpoint != UNKNOWN and "@" not in endpoint:
             yield "endpoint", "endpoint: an e-mail address is needed"
 
     def create(self, aws: Clients, inputs: Values) -> str:
