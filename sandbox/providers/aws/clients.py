@@ -28,15 +28,21 @@ class Clients:
     def client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                import botocore.config
-                import botocore.session
-
-                config = botocore.config.Config(
-                    retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30
-                )
-                session = botocore.session.get_session()
-                self._clients[service] = session.create_client(service, region_name=self.region, config=config)
+                self._clients[service] = self._session.create_client(service, region_name=self.region)
             return self._clients[service]
+
+    @cached_property
+    def _session(self) -> Any:
+        """One for all clients: each session reads anew where every service of AWS is to be found, for 50 ms."""
+        import botocore.config
+        import botocore.session
+
+        session = botocore.session.get_session()
+        config = botocore.config.Config(
+            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30
+        )
+        session.set_default_client_config(config)
+        return session
 
     @cached_property
     def account(self) -> str:
