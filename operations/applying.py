@@ -113,24 +113,24 @@ def put_back(engine: Engine, journal: Journal, moved: Sequence[str]) -> None:
     update(engine, journal)
 
 
-def settle(stack: Stack, release: str, seconds: float) -> HealthReport:
+def settle(stack: Stack, release: str, seconds: float, state: Callable[[], Recorded]) -> HealthReport:
     """The health and the round trips once they are good, or as they are when the time is over."""
     deadline = time.monotonic() + seconds
-    report = _asked(stack, release)
+    report = _asked(stack, release, state)
     told = False
     while report.status is not Status.HEALTHY and time.monotonic() < deadline:
         if not told:
             say(f"waiting for {', '.join(check.name for check in report.unwell)}")
             told = True
         time.sleep(SETTLE_INTERVAL_SECONDS)
-        report = _asked(stack, release)
+        report = _asked(stack, release, state)
     return report
 
 
-def _asked(stack: Stack, release: str) -> HealthReport:
+def _asked(stack: Stack, release: str, state: Callable[[], Recorded]) -> HealthReport:
     with ThreadPoolExecutor(1) as pool:
         trips = pool.submit(round_trips, stack)
-        report = health(stack, expected_release=release)
+        report = health(stack, expected_release=release, state=state)
     checks = [*report.checks, *trips.result()]
     return report.model_copy(update={"checks": checks, "status": worst(one.status for one in checks)})
 

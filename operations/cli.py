@@ -943,13 +943,14 @@ def doctor(
         from operations.locks import locks
         from operations.preflight import NEEDS, preflight
         from operations.releases import ReleaseStore, damage, reading
+        from operations.state import read_once
 
         loaded = _load(stack, NEEDS)
         engine = Engine(loaded)
         store = ReleaseStore.of(loaded.name, loaded.variables)
         with reading():
             live = store.versions.latest()
-        found = preflight(loaded, engine, checked=live is not None)
+        found = preflight(loaded, engine, read_once(engine), checked=live is not None)
         _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
         for left in locks(loaded):  # the living refuse above
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")

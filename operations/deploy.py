@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Self
 
 from gate.commits import Commits
@@ -32,7 +31,7 @@ from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.releases import ReleaseStore, candidates, reading
 from operations.stack import Stack
-from operations.state import read_state
+from operations.state import read_once, read_state
 from reports.models import Kind
 
 # What the program itself brings: another part that is unwell is no reason to take the program back.
@@ -127,10 +126,11 @@ class _Deployment:
         if moved:
             with journal.step("putting back", "the update is done; what was changed by hand may not be put back yet"):
                 put_back(self.engine, journal, moved)
+        state = read_once(self.engine)
         with journal.step("handing settings and access key over", "all resources stand, the functions may lack both"):
-            handed = hand_over(self.stack, partial(read_state, self.engine))
+            handed = hand_over(self.stack, state)
         with journal.step("verifying", "everything is deployed, and not yet verified"):
-            report = settle(self.stack, found.release, handed.seconds)
+            report = settle(self.stack, found.release, handed.seconds, state)
             journal.asked(report)
         if broken := self._broken(report, before):
             return self._aftermath.take_back(f"unwell since the deployment: {', '.join(broken)}", before, report)
@@ -149,11 +149,12 @@ class _Deployment:
         say(f"checking {self.stack.name}: settings, tools, account, project, functions")
         with reading():
             live = self.store.versions.latest()
+        state = read_once(self.engine)
         with ThreadPoolExecutor() as pool:
-            unwell = pool.submit(health, self.stack) if live else None
+            unwell = pool.submit(health, self.stack, state=state) if live else None
             alarms = pool.submit(Critical(self.stack).states) if live else None
             # Nothing can be merged with green checks before a first deployment, which two people approve in any case.
-            found = preflight(self.stack, self.engine, checked=live is not None and not self.request.emergency)
+            found = preflight(self.stack, self.engine, state, checked=live is not None and not self.request.emergency)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
         self.journal.version_before = live.number if live else None

@@ -29,6 +29,7 @@ from operations.supabase import ManagementApi, ServiceHealth, SupabaseError, htt
 
 if TYPE_CHECKING:
     from operations.aws import Aws
+    from operations.state import State
 
 NEEDS = (*SEES_SUPABASE, *CALLS_THE_GATEWAY, "AWS", *RUNS_THE_ENGINE)
 DEADLINE_SECONDS = 4.3  # an answer in under 5 s, with Python's own start
@@ -103,9 +104,10 @@ class Result:
 class Probes:
     """The questions to one stack."""
 
-    def __init__(self, stack: Stack, seconds: float) -> None:
+    def __init__(self, stack: Stack, seconds: float, state: "Callable[[], State] | None" = None) -> None:
         self.stack = stack
         self.seconds = seconds
+        self._state = state or self._read_state
         self._http = http_client(seconds)
         self._fetch = fetch_over(self._http)
         self._making_aws = threading.Lock()
@@ -199,16 +201,20 @@ class Probes:
         named = alias.removeprefix("alias/")  # fits beside the other columns of a terminal
         return Answer(status=Status.HEALTHY, detail=f"{named}, rotates every {period} days")
 
+    def _read_state(self) -> "State":
+        from operations.engine import Engine
+        from operations.state import read_state
+
+        return read_state(Engine(self.stack, seconds=self.seconds))
+
     def drift(self) -> Answer:
         """What was changed beside Pulumi, as far as it is read at once: functions, their settings, the aliases."""
         from operations import access_key
         from operations.drift import Deployed
-        from operations.engine import Engine
-        from operations.state import read_state
 
         supabase = ManagementApi(self.stack, seconds=self.seconds, client=self._http)
         try:
-            deployed = Deployed.of(read_state(Engine(self.stack, seconds=self.seconds)))
+            deployed = Deployed.of(self._state())
             if not deployed.urn:
                 return Answer(status=Status.DEGRADED, detail=f"nothing is deployed: {self._deploy}")
             live, secrets = supabase.functions(), supabase.secrets()
@@ -316,12 +322,18 @@ def worst(found: Iterable[Status]) -> Status:
     return max(found, key=list(Status).index)
 
 
-def health(stack: Stack, *, seconds: float = DEADLINE_SECONDS, expected_release: str = "") -> HealthReport:
-    """Ask every part. `expected_release` is what a deployment has just made live."""
+def health(
+    stack: Stack,
+    *,
+    seconds: float = DEADLINE_SECONDS,
+    expected_release: str = "",
+    state: "Callable[[], State] | None" = None,
+) -> HealthReport:
+    """Ask every part. A deployment says what it has just made live, and reads the `state` for itself as well."""
     start = time.monotonic()
     checked_at = datetime.now(UTC)
     # Half a second for ourselves: a part that hangs is then reported by its own time-out where it has one.
-    probes = Probes(stack, seconds - 0.3).all()
+    probes = Probes(stack, seconds - 0.3, state).all()
     results = judged(ask_all(probes, seconds - (time.monotonic() - start)), expected_release)
     return HealthReport(
         stack=stack.name,

@@ -17,7 +17,7 @@ from operations.errors import OperationError, together
 from operations.green_checks import refuse_unchecked
 from operations.processes import PS_CURE
 from operations.stack import Stack
-from operations.state import State, read_state
+from operations.state import State
 from operations.supabase import ManagementApi
 from settings import SettingsError, content_of, file_name, stacks
 
@@ -194,7 +194,7 @@ def moved(engine: Engine, state: Future[State], whose: Future[None]) -> list[str
     return drift.moved(engine) if state.result().resources else []
 
 
-def preflight(stack: Stack, engine: Engine, *, checked: bool = True) -> Preflight:
+def preflight(stack: Stack, engine: Engine, read_state: Callable[[], State], *, checked: bool = True) -> Preflight:
     """`checked`: the commit's checks have to be green.
 
     Raises: OperationError with every problem at once; nothing has been changed.
@@ -211,7 +211,7 @@ def preflight(stack: Stack, engine: Engine, *, checked: bool = True) -> Prefligh
     )
     with ThreadPoolExecutor() as pool:
         release = pool.submit(functions, stack)
-        state, whose = pool.submit(read_state, engine), pool.submit(account, stack)
+        state, whose = pool.submit(read_state), pool.submit(account, stack)
         questioned = [pool.submit(question) for question in questions]
         changed = pool.submit(moved, engine, state, whose)
         asked = [*questioned, whose, release, state, changed]

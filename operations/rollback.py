@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from gate.receipt import Receipt, program_digest, run_of
@@ -33,7 +32,7 @@ from operations.recover import recover
 from operations.releases import ReleaseStore, chosen, reading, standing, unpacked
 from operations.stack import Stack
 from operations.state import State as Recorded
-from operations.state import read_state
+from operations.state import read_once, read_state
 from operations.way_back import kept_of, lost, outgrown
 from releases.versions import Version
 from reports.models import Kind, Result
@@ -231,15 +230,15 @@ def _looked(stack: Stack, engine: Engine) -> tuple[State, Recorded]:
 
 def _verified(stack: Stack, engine: Engine, journal: Journal) -> HealthReport:
     """What the functions lack is handed over meanwhile; most times that is nothing, and the first answer holds."""
-    release = stack.release.digest
+    release, state = stack.release.digest, read_once(engine)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(settle, stack, release, 0)
+        asked = pool.submit(settle, stack, release, 0, state)
         with journal.step("handing settings and access key over"):
-            handed = hand_over(stack, partial(read_state, engine))
+            handed = hand_over(stack, state)
         with journal.step("verifying"):
             report = asked.result()
             if handed.changed or report.status is not Status.HEALTHY:
-                report = settle(stack, release, handed.seconds)
+                report = settle(stack, release, handed.seconds, state)
             journal.asked(report)
     return report
 

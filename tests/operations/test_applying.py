@@ -50,8 +50,8 @@ class World:
         self.unwell: Iterator[bool] = iter(())
         self.trip = Status.HEALTHY
 
-    def health(self, _: Stack, *, expected_release: str) -> HealthReport:
-        assert expected_release == "release"
+    def health(self, _: Stack, *, expected_release: str, state: object) -> HealthReport:
+        assert (expected_release, state) == ("release", Recorded)
         self.asked += 1
         status = Status.DOWN if next(self.unwell, False) else Status.HEALTHY
         checks = [Check(name="encrypt-data", status=status, detail="")]
@@ -73,28 +73,28 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_what_is_well_at_once_is_asked_once(world: World, stack: Stack) -> None:
-    report = settle(stack, "release", 5)
+    report = settle(stack, "release", 5, Recorded)
     assert (report.status, world.asked, world.clock.now) == (Status.HEALTHY, 1, 0)
     assert [one.name for one in report.checks] == ["encrypt-data", "round trip pii"]
 
 
 def test_what_needs_a_moment_gets_it(world: World, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     world.unwell = iter([True, True, False])
-    assert settle(stack, "release", 5).status is Status.HEALTHY
+    assert settle(stack, "release", 5, Recorded).status is Status.HEALTHY
     assert world.asked == 3
     assert capsys.readouterr().err == "waiting for encrypt-data\n"
 
 
 def test_what_stays_unwell_is_unwell_when_the_time_is_over(world: World, stack: Stack) -> None:
     world.unwell = (True for _ in count())
-    report = settle(stack, "release", 5)
+    report = settle(stack, "release", 5, Recorded)
     assert (report.status, [one.name for one in report.unwell]) == (Status.DOWN, ["encrypt-data"])
     assert world.clock.now == 5
 
 
 def test_a_round_trip_that_fails_is_unwell(world: World, stack: Stack) -> None:
     world.trip = Status.DOWN
-    assert settle(stack, "release", 0).status is Status.DOWN
+    assert settle(stack, "release", 0, Recorded).status is Status.DOWN
 
 
 # What stands

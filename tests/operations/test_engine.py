@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from operations.locks import Holder, holders
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
-from operations.state import State
+from operations.state import State, read_once
 
 pytestmark = pytest.mark.rows("K7", "D2")
 
@@ -93,7 +94,11 @@ def lock(tmp_path: Path, pid: int) -> None:
     file.write_text(json.dumps(holder))
 
 
-@pytest.mark.parametrize("verb", [recover, preflight])
+def look(stack: Stack, engine: Engine) -> Preflight:
+    return preflight(stack, engine, read_once(engine))
+
+
+@pytest.mark.parametrize("verb", [recover, look])
 def test_an_update_at_work_is_no_interrupted_one(
     stack: Stack,
     tool: Tool,
@@ -392,3 +397,12 @@ def test_what_goes_on_with_a_failed_update_is_said_by_whoever_runs_it(stack: Sta
         with pytest.raises(EngineError) as caught:
             Engine(stack, resume=resume).change("up")
         assert caught.value.cure.endswith(said)
+
+
+def test_the_state_is_read_once_for_all_who_ask(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    tool("pulumi", f"echo x >> {asked}; echo '{{}}'")
+    state = read_once(Engine(stack))
+    with ThreadPoolExecutor(3) as pool:
+        assert [one.result() for one in [pool.submit(state) for _ in range(3)]] == [State()] * 3
+    assert asked.read_text() == "x\n"

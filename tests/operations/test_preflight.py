@@ -16,6 +16,7 @@ from operations.engine import Engine
 from operations.environment import marker
 from operations.errors import ExitCode, OperationError
 from operations.stack import Stack
+from operations.state import read_once
 from tests.operations.conftest import PROJECT, ROOT
 
 pytestmark = pytest.mark.rows("D2", "K4", "K7")
@@ -38,7 +39,7 @@ def known(server: HTTPServer) -> None:
 @pytest.mark.usefixtures("tools")
 def test_a_stack_that_is_ready_passes(stack: Stack, httpserver: HTTPServer) -> None:
     known(httpserver)
-    found = preflight.preflight(stack, Engine(stack))
+    found = preflight.preflight(stack, Engine(stack), read_once(Engine(stack)))
     assert found.release == stack.release.digest
     assert {request.method for request, _ in httpserver.log} == {"GET"}
 
@@ -209,7 +210,7 @@ def test_all_that_is_wrong_is_said_at_once(
     (project / "supabase/functions/encrypt-data/index.ts").write_text("export const broken = (;\n")
     stack = make_stack(AWS_ENDPOINT_URL="http://127.0.0.1:9")
     with pytest.raises(OperationError) as caught:
-        preflight.preflight(stack, Engine(stack))
+        preflight.preflight(stack, Engine(stack), read_once(Engine(stack)))
     assert caught.value.code is ExitCode.REFUSED
     for named in ("SUPABASE_ACCESS_TOKEN", "index.ts", "./pf sandbox up"):
         assert named in str(caught.value)

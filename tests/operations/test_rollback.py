@@ -85,7 +85,7 @@ class World:
     made: Surface = TARGET  # what the update brings
     unwell: tuple[str, ...] = ()
     handed: Handed = field(default_factory=lambda: Handed(changed=False))
-    waits: list[object] = field(default_factory=list[object])  # for how long it was asked whether all is well
+    waits: list[float] = field(default_factory=list[float])  # for how long it was asked whether all is well
     looks: int = 0
     recovered: int = 0
     incidents: list[IncidentState] = field(default_factory=list[IncidentState])
@@ -147,8 +147,8 @@ class World:
     def hand_over(self, *_: object) -> Handed:
         return self.handed
 
-    def settle(self, *asked: object) -> HealthReport:
-        self.waits.append(asked[-1])
+    def settle(self, _stack: Stack, _release: str, seconds: float, _state: object) -> HealthReport:
+        self.waits.append(seconds)
         checks = [Check(name=name, status=Status.DOWN, detail="") for name in self.unwell]
         status = Status.DOWN if checks else Status.HEALTHY
         return HealthReport(
