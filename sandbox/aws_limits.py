@@ -3,7 +3,8 @@
 NOT_SIMULATED = (
     "of an alarm's actions only those on topics are run",
     "nothing that is published to a topic is sent to anybody: ./pf sandbox inbox shows it",
-    "IAM, key and bucket policies are stored, not enforced; only what lets EventBridge into a function or a topic is",
+    "policies are enforced on the use of keys, when a role is assumed, and where EventBridge calls; others are stored",
+    "the sandbox's own credentials are the account itself: what they do no policy refuses",
     "a key's grants are kept and listed, and let nobody in",
     "a key's material stays as it is: a rotation on demand is only listed, and one by its period never comes",
     "of an identity provider the audiences can't be changed",

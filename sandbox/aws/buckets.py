@@ -1,4 +1,4 @@
-"""Buckets, whose policies are stored and not enforced, like all others here."""
+"""Buckets, whose policies are stored and not enforced."""
 
 from typing import Any
 

@@ -15,6 +15,7 @@ from moto.sns.models import Topic
 
 from sandbox import inbox
 from sandbox.aws.faults import Faults
+from sandbox.aws.key_rights import enforce_policies
 from sandbox.aws.kms import enforce_rotation_rules, enforce_states, refuse_unknown_principals, remember_rotation_period
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Services:
         enforce_rotation_rules(KmsBackend)
         enforce_states(KmsBackend)
         refuse_unknown_principals(KmsResponse)
+        enforce_policies(KmsResponse)
         inbox.keep(Topic, messages)
 
     def app(self, service: Any) -> Flask:
@@ -78,9 +80,9 @@ class Services:
             case "sts":
                 from moto.sts.responses import TokenResponse
 
-                from sandbox.aws.roles import refuse_unknown_roles
+                from sandbox.aws.roles import enforce_trust
 
-                refuse_unknown_roles(TokenResponse)
+                enforce_trust(TokenResponse)
             case _:
                 pass
         return create_backend_app(service)

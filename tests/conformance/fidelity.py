@@ -89,10 +89,12 @@ LIMITS = """
 ## Not as in the real services
 
 """
-UNENFORCED = """
-Policies stay unenforced because moto's own enforcement can't read these: it asks KMS for the resource `*`, so that a
-policy for one key refuses every call; it takes a user's or role's conditions for met; it reads neither key policies nor
-permissions boundaries.
+ENFORCED = """
+What policies say is decided here by IAM's rules for each call about one key and for `sts:AssumeRole`: the key's policy
+or the role's trust, the caller's inline and attached policies, its permissions boundary. moto's own enforcement can't
+do it: it asks KMS for the resource `*`, takes a user's or role's conditions for met, and reads neither key policies nor
+boundaries. Of conditions are known `StringEquals`, `StringLike`, `ArnEquals`, `ArnLike`, `Bool` and `Null`, with their
+`Not`, `IfExists`, `ForAnyValue` and `ForAllValues`; one with another operator lets nobody in.
 """
 UNKNOWN = """
 ## What can't be known here
@@ -128,7 +130,7 @@ def page() -> str:
             *cli_rows(json.loads(supabase_calls.FILE.read_text())),
             LIMITS,
             f"{limits}\n",
-            UNENFORCED,
+            ENFORCED,
             UNKNOWN,
         ]
     )

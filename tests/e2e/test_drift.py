@@ -12,7 +12,7 @@ from tests.e2e.checkout import Checkout
 pytestmark = [pytest.mark.drill, pytest.mark.rows("K1", "K4", "K7")]
 
 GENERAL, PAYMENT = "alias/parker-flight-general-sandbox", "alias/parker-flight-payment-sandbox"
-FUNCTION = "create-payment-method"
+FUNCTION, ROLE = "create-payment-method", "parker-flight-sandbox-role"
 
 
 def key_of(checkout: Checkout, alias: str) -> str:
@@ -44,6 +44,17 @@ def key_policy_changed(checkout: Checkout) -> Generator[None]:
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(more))
     yield
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+
+
+@contextmanager
+def role_policy_narrowed(checkout: Checkout) -> Generator[None]:
+    iam = checkout.aws("iam")
+    (name,) = iam.list_role_policies(RoleName=ROLE)["PolicyNames"]
+    policy = json.dumps(iam.get_role_policy(RoleName=ROLE, PolicyName=name)["PolicyDocument"])
+    other = policy.replace("general-data", "another-purpose")
+    iam.put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=other)
+    yield
+    iam.put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=policy)
 
 
 @contextmanager
@@ -93,6 +104,8 @@ def by_health(checkout: Checkout) -> str:
         (alias_moved, by_refresh, ("aws:kms:Alias general", "targetKeyId")),
         (alias_moved, by_health, (GENERAL, "points to the key")),
         (key_policy_changed, by_refresh, ("aws:kms:Key general-1", "policy")),
+        (role_policy_narrowed, by_refresh, ("aws:iam:RolePolicy functions-role", "policy")),
+        (role_policy_narrowed, by_health, ("encryption fails under general-data",)),
         (function_replaced, by_health, (f"{FUNCTION} was replaced",)),
         (secret_removed, by_health, ("changed or unset: PF_ROLE_ARN",)),
     ],

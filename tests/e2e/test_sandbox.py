@@ -34,7 +34,7 @@ def test_a_server_that_is_slow_is_not_taken_for_dead(checkout: Checkout) -> None
 def test_status_lists_what_is_not_simulated(checkout: Checkout) -> None:
     shown = checkout.pf("sandbox", "status").stdout
     assert "running" in shown
-    assert "IAM, key and bucket policies are stored, not enforced" in shown
+    assert "policies are enforced on the use of keys" in shown
 
 
 @pytest.mark.rows("M8")
