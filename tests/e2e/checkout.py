@@ -88,6 +88,11 @@ class Checkout:
         url = f"{self.environment['SUPABASE_URL']}/functions/v1/{function}"
         return httpx.post(url, json=body, headers=headers, timeout=60)
 
+    def served_release(self) -> str:
+        """The digest of the release that encrypt-data says it is of."""
+        answer = self.call("encrypt-data", {}, self.token("service_role"))
+        return answer.headers["x-parker-flight-release"]
+
     def aws_operations(self) -> list[str]:
         """Every operation that reached AWS so far, in order."""
         return [entry["operation"] for entry in _json_lines(self.state / "sandbox/aws/requests.jsonl")]

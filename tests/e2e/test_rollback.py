@@ -67,7 +67,6 @@ def forge(checkout: Checkout, version: Path, folder: Path, config: dict[str, Any
 
 @pytest.mark.rows("D2", "D3", "C3", "E3")
 def test_a_function_that_answers_wrongly_is_taken_back_by_itself(checkout: Checkout, handler: Path) -> None:
-    checkout.pf("deploy")
     before = live(checkout)
     answering(handler, "wrong", ciphertext='"not encrypted"')
     deployed = checkout.pf("deploy", "--message", "answers wrongly", check=False)
@@ -157,7 +156,6 @@ def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended
 
 @pytest.mark.rows("E4", "O3")
 def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, handler: Path) -> None:
-    checkout.pf("deploy")
     first, keys = live(checkout), key_ids(checkout)
     for note in ("B", "C"):
         answering(handler, note)
@@ -200,7 +198,6 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
 
 
 def test_an_emergency_needs_the_commanders_word_and_no_present_program(checkout: Checkout, handler: Path) -> None:
-    checkout.pf("deploy")
     answering(handler, "B")
     checkout.pf("deploy")
     refused = checkout.pf("rollback", "--emergency", "--reason", "it burns", check=False)
@@ -311,7 +308,6 @@ def test_a_wish_that_cannot_be_met_changes_nothing(
 
 
 def test_a_rollback_to_what_stands_is_refused(checkout: Checkout) -> None:
-    checkout.pf("deploy")
     refused = checkout.pf("rollback", "--version", str(live(checkout)), "--reason", "x", check=False)
     assert refused.returncode == 3
     assert "brings what stands already" in refused.stderr
