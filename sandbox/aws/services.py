@@ -71,12 +71,24 @@ class Services:
                 remember_boundaries(IamResponse, User)
                 refuse_unknown_trust(IamResponse)
                 show_late(IAMBackend, self._faults)
+            case "logs":
+                from moto.logs.responses import LogsResponse
+
+                from sandbox.aws.logs import change_keys
+
+                change_keys(LogsResponse)
             case "s3" | "s3bucket_path":
                 from moto.s3.models import FakeBucket
 
                 from sandbox.aws.buckets import enforce_no_policy
 
                 enforce_no_policy(FakeBucket)
+            case "sns":
+                from moto.sns.responses import SNSResponse
+
+                from sandbox.aws.topics import show_attributes
+
+                show_attributes(SNSResponse)
             case "sts":
                 from moto.sts.responses import TokenResponse
 

@@ -26,7 +26,7 @@ ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/owner"
 TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:some"
 FUNCTION, PERMISSION = "aws:lambda/function:Function", "aws:lambda/permission:Permission"
 COMPOSITE, TARGET = "aws:cloudwatch/compositeAlarm:CompositeAlarm", "aws:cloudwatch/eventTarget:EventTarget"
-RULE = "aws:cloudwatch/eventRule:EventRule"
+RULE, ISSUER = "aws:cloudwatch/eventRule:EventRule", "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
@@ -265,7 +265,7 @@ CASES: dict[str, Case] = {
         change={},
         replacing={"role": "another"},
     ),
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Case(
+    ISSUER: Case(
         inputs={"url": "https://issuer.example.com", "clientIdLists": ["one"], "tags": {"a": "b"}},
         change={"thumbprintLists": ["0" * 40], "tags": {"c": "d"}},
         replacing={"url": "https://other.example.com"},
@@ -329,6 +329,97 @@ CASES: dict[str, Case] = {
         replacing={"bucket": "another"},
         id="owner",
     ),
+}
+
+
+# What is changed beside Pulumi: (type, what its case has otherwise, what becomes of it). None takes an input away.
+BY_HAND: list[tuple[str, Values, Values]] = [
+    *((name, {}, case.change) for name, case in CASES.items() if case.change and name not in (FUNCTION, ISSUER)),
+    (ISSUER, {"thumbprintLists": ["0" * 40]}, {"thumbprintLists": ["1" * 40], "tags": {"by": "hand"}}),
+    ("aws:kms/key:Key", {}, {"policy": key_policy("kms:Put*"), "isEnabled": False}),
+    ("aws:kms/key:Key", {"rotationPeriodInDays": None}, {"enableKeyRotation": False}),
+    ("aws:iam/role:Role", {}, {"assumeRolePolicy": TRUST.replace("AssumeRole", "TagSession")}),
+    ("aws:iam/user:User", {"tags": None}, {"path": "/elsewhere/"}),  # with the path moto forgets the tags
+    ("aws:cloudwatch/logGroup:LogGroup", {}, {"kmsKeyId": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/some"}),
+    (
+        ALARM,
+        {},
+        {
+            "actionsEnabled": False,
+            "alarmActions": [],
+            "alarmDescription": "changed",
+            "comparisonOperator": "LessThanThreshold",
+            "datapointsToAlarm": 1,
+            "evaluationPeriods": 3,
+            "insufficientDataActions": [TOPIC_ARN],
+            "metricQueries": [QUERIES[0] | {"returnData": True}],
+            "okActions": [],
+            "tags": {"by": "hand"},
+        },
+    ),
+    (
+        ALARM,
+        {"metricQueries": None, "metricName": "m", "namespace": "n", "period": 60, "statistic": "Sum"},
+        {
+            "dimensions": {"Environment": "test"},
+            "metricName": "other",
+            "namespace": "other",
+            "period": 120,
+            "statistic": "Average",
+            "unit": "Count",
+        },
+    ),
+    (
+        ALARM,
+        {"metricQueries": None, "metricName": "m", "namespace": "n", "period": 60, "extendedStatistic": "p99"},
+        {"extendedStatistic": "p50", "evaluateLowSampleCountPercentiles": "ignore"},
+    ),
+    (COMPOSITE, {}, {"alarmActions": [], "alarmDescription": "changed", "insufficientDataActions": [TOPIC_ARN]}),
+    (RULE, {}, {"eventPattern": json.dumps({"source": ["aws.kms"]}), "roleArn": ROLE_ARN, "tags": {"by": "hand"}}),
+    (TARGET, {}, {"arn": f"{TOPIC_ARN}-other", "roleArn": ROLE_ARN, "deadLetterConfig": {"arn": f"{TOPIC_ARN}-dead"}}),
+    (TARGET, {"inputTransformer": None, "input": "{}"}, {"input": '{"a": 1}'}),
+    (TARGET, {"inputTransformer": None, "inputPath": "$.detail"}, {"inputPath": "$.source"}),
+    (
+        FUNCTION,
+        {"architectures": ["x86_64"]},
+        {
+            **{key: value for key, value in CASES[FUNCTION].change.items() if key != "code"},
+            "description": "changed",
+            "handler": "main.other",
+            "loggingConfig": {"logFormat": "JSON", "logGroup": "/test/other"},
+            "role": f"arn:aws:iam::{ACCOUNT}:role/other",
+            "runtime": "python3.13",
+        },
+    ),
+    (
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        {},
+        {"blockPublicAcls": False, "ignorePublicAcls": True},
+    ),
+    (
+        "aws:sns/topic:Topic",
+        {
+            "deliveryPolicy": json.dumps({"http": {"disableSubscriptionOverrides": False}}),
+            "signatureVersion": 1,
+            "tracingConfig": "PassThrough",
+        },
+        {
+            "deliveryPolicy": json.dumps({"http": {"disableSubscriptionOverrides": True}}),
+            "kmsMasterKeyId": "alias/some",
+            "signatureVersion": 2,
+            "tags": {"by": "hand"},
+            "tracingConfig": "Active",
+        },
+    ),
+    ("aws:sns/topic:Topic", {"name": "by-hand.fifo", "fifoTopic": True}, {"contentBasedDeduplication": True}),
+    ("aws:sns/topic:Topic", {"policy": policy("sns:Publish")}, {"policy": policy("sns:Subscribe")}),
+    ("aws:sns/topicSubscription:TopicSubscription", {}, {"filterPolicy": json.dumps({"a": ["b"]})}),
+]
+# Inputs that somebody can change and no refresh sees, each for its reason.
+NEVER_DRIFT = {
+    ALARM: ["thresholdMetricId"],  # alarms on a band are not simulated
+    ISSUER: ["clientIdLists"],  # moto can't change them
+    FUNCTION: ["codeSha256"],  # changed code is no drift for the official provider either
 }
 
 
@@ -413,6 +504,29 @@ def test_a_resource_lives_from_creation_to_deletion(aws: Plugin, owners: dict[st
     # A topic has always a policy, a bucket a state of versioning: deleting ours gives back what it was born with.
     assert gone == (id_ if type_name in ("aws:sns/topicPolicy:TopicPolicy", VERSIONING) else "")
     aws.delete(type_name, id_, outputs)
+
+
+@pytest.mark.parametrize(("type_name", "before", "after"), BY_HAND)
+def test_what_somebody_else_has_changed_is_seen(
+    aws: Plugin, owners: dict[str, str], type_name: str, before: Values, after: Values
+) -> None:
+    """By a read in the words of a program that knows nothing of it."""
+    inputs = filled(CASES[type_name].inputs | before, owners)
+    inputs = {key: value for key, value in inputs.items() if value is not None}
+    id_, outputs = aws.create(type_name, inputs)
+    aws.update(type_name, id_, outputs, inputs | filled(after, owners))
+    found, live, read_inputs = aws.read(type_name, CASES[type_name].imported_as or id_, inputs)
+    assert found == id_
+    assert {*aws.diff(type_name, live, read_inputs, inputs).diffs} - {"tagsAll"} == {*after}
+    aws.delete(type_name, id_, live)
+
+
+@pytest.mark.parametrize("type_name", CASES)
+def test_every_input_that_can_be_read_back_is_changed_by_hand_in_a_test(type_name: str) -> None:
+    rules = TYPES[type_name].properties
+    changeable = {key for key, rule in rules.items() if not rule.replaces and not rule.write_only}
+    changed = {key for name, _, after in BY_HAND if name == type_name for key in after}
+    assert changeable - changed == {*NEVER_DRIFT.get(type_name, ())}
 
 
 @pytest.mark.parametrize("type_name", CASES)
@@ -511,7 +625,7 @@ def test_a_missing_required_property_is_refused_by_name(aws: Plugin, type_name: 
         (VERSIONING, {"bucket": "b", "versioningConfiguration": {"status": "On"}}, "versioningConfiguration"),
         (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "On"}]}, "rules"),
         (LIFECYCLE, {"bucket": "b", "rules": [{"id": "a", "status": "Enabled", "prefix": "p"}]}, "rules"),
-        ("aws:iam/openIdConnectProvider:OpenIdConnectProvider", {"url": "issuer", "clientIdLists": ["a"]}, "url"),
+        (ISSUER, {"url": "issuer", "clientIdLists": ["a"]}, "url"),
     ],
 )
 def test_what_aws_would_refuse_in_mid_deployment_is_refused_at_preview(
