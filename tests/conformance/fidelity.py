@@ -15,7 +15,7 @@ from sandbox.providers.aws.provider import TYPES
 from sandbox.providers.resource import Property
 from tests.conformance import supabase_calls
 from tests.sandbox_providers.official import Input, official
-from tests.sandbox_providers.test_aws_types import CASES, Case
+from tests.sandbox_providers.test_aws_types import CASES, NEVER_DRIFT, Case
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs/fidelity.md"
@@ -53,13 +53,13 @@ AWS = """
 ## Types of AWS
 
 Exactly those that the two programs use; any other is refused by its name. A refresh sees what was changed by hand in
-every input that can be read back. An input that isn't served is refused at preview, and so is what AWS would refuse in
-the middle of a deployment: lengths, sizes, names, a key's policy that locks everyone out, how far an alarm looks back.
-Of the provider's own configuration `region`, `allowedAccountIds` and `defaultTags` are served, and taken is what says
-how to call AWS (`skip…`, `maxRetries`, `retryMode`); any other key is refused.
+every input but those that are named: most only steer the provider. An input that isn't served is refused at preview,
+and so is what AWS would refuse in the middle of a deployment: lengths, sizes, names, a key's policy that locks everyone
+out, how far an alarm looks back. Of the provider's own configuration `region`, `allowedAccountIds` and `defaultTags`
+are served, and taken is what says how to call AWS (`skip…`, `maxRetries`, `retryMode`); any other key is refused.
 
-| type | create, read, delete | update | import by | replaced by a change of | inputs served | outputs not given |
-|---|---|---|---|---|---|---|
+| type | create, read, delete | update | import by | replaced by | no refresh sees | inputs served | outputs lacking |
+|---|---|---|---|---|---|---|---|
 """
 NARROWER = """
 Of what is served, the stand-in takes less than the package here, so that a program may be refused here and accepted
@@ -148,6 +148,7 @@ def aws_row(name: str, case: Case) -> str:
         updated,
         f"`{'/'.join(parts)}`" if parts else "id",
         quoted(key for key, rule in rules.items() if rule.replaces),
+        quoted(sorted({key for key, rule in rules.items() if rule.write_only} | {*NEVER_DRIFT.get(name, ())})) or "-",
         served,
         quoted(sorted(missing)) or "-",
     )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def assets(texts: dict[str, str]) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Inputs of one type, a change in place, and a change that makes a new one."""
+    """Inputs of one type, a change in place, and all that makes a new one, each by itself."""
 
     inputs: Values
     change: Values
@@ -106,7 +107,7 @@ CASES: dict[str, Case] = {
             "tags": {"purpose": "general-data"},
         },
         change={"rotationPeriodInDays": 365, "description": "changed", "tags": {"purpose": "other"}},
-        replacing={"multiRegion": True},
+        replacing={"multiRegion": True, "customerMasterKeySpec": "RSA_4096", "keyUsage": "SIGN_VERIFY"},
         import_skips=("deletionWindowInDays",),
     ),
     "aws:kms/alias:Alias": Case(
@@ -122,12 +123,12 @@ CASES: dict[str, Case] = {
             "permissionsBoundary": "OWNER_POLICY",
             "tags": {"c": "d"},
         },
-        replacing={"path": "/other/"},
+        replacing={"path": "/other/", "name": "another"},
     ),
     "aws:iam/rolePolicy:RolePolicy": Case(
         inputs={"name": "use", "role": "OWNER_ROLE", "policy": policy("kms:Encrypt")},
         change={"policy": policy("kms:Decrypt")},
-        replacing={"name": "another"},
+        replacing={"name": "another", "role": "another"},
     ),
     "aws:iam/user:User": Case(
         inputs={"name": "test-user", "path": "/functions/", "tags": {"a": "b"}},
@@ -137,12 +138,12 @@ CASES: dict[str, Case] = {
     "aws:iam/userPolicy:UserPolicy": Case(
         inputs={"name": "assume", "user": "OWNER_USER", "policy": policy("sts:AssumeRole")},
         change={"policy": policy("sts:TagSession")},
-        replacing={"name": "another"},
+        replacing={"name": "another", "user": "another"},
     ),
     "aws:cloudwatch/logGroup:LogGroup": Case(
         inputs={"name": "/test/group", "retentionInDays": 30, "tags": {"a": "b"}},
         change={"retentionInDays": 90, "tags": {}},
-        replacing={"name": "/test/another"},
+        replacing={"name": "/test/another", "logGroupClass": "INFREQUENT_ACCESS"},
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Case(
         inputs={
@@ -161,7 +162,7 @@ CASES: dict[str, Case] = {
     "aws:sns/topic:Topic": Case(
         inputs={"name": "test-topic", "displayName": "Test", "tags": {"a": "b"}},
         change={"displayName": "Changed"},
-        replacing={"name": "another"},
+        replacing={"name": "another", "fifoTopic": True},
     ),
     "aws:sns/topicPolicy:TopicPolicy": Case(
         inputs={"arn": "OWNER_TOPIC", "policy": policy("sns:Publish")},
@@ -171,7 +172,7 @@ CASES: dict[str, Case] = {
     "aws:sns/topicSubscription:TopicSubscription": Case(
         inputs={"topic": "OWNER_TOPIC", "protocol": "email", "endpoint": "oncall@example.com"},
         change={"rawMessageDelivery": True},
-        replacing={"endpoint": "other@example.com"},
+        replacing={"endpoint": "other@example.com", "protocol": "sms", "topic": "another"},
     ),
     FUNCTION: Case(
         inputs=function()
@@ -192,7 +193,7 @@ CASES: dict[str, Case] = {
             "reservedConcurrentExecutions": 0,
             "tags": {"a": "c"},
         },
-        replacing={"name": "another"},
+        replacing={"name": "another", "packageType": "Image"},
         import_skips=("code",),
         id="test-function",
     ),
@@ -205,14 +206,21 @@ CASES: dict[str, Case] = {
             "statementId": "from-the-rule",
         },
         change={},
-        replacing={"sourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/other"},
+        replacing={
+            "sourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/other",
+            "action": "lambda:Other",
+            "function": "another",
+            "principal": "sns.amazonaws.com",
+            "sourceAccount": ACCOUNT,
+            "statementId": "another",
+        },
         imported_as="owner/from-the-rule",
         id="from-the-rule",
     ),
     RULE: Case(
         inputs={"name": "test-rule", "scheduleExpression": "rate(1 minute)", "state": "ENABLED", "tags": {"a": "b"}},
         change={"scheduleExpression": "rate(5 minutes)", "state": "DISABLED", "description": "changed"},
-        replacing={"name": "another"},
+        replacing={"name": "another", "eventBusName": "another"},
         id="test-rule",
     ),
     TARGET: Case(
@@ -226,7 +234,7 @@ CASES: dict[str, Case] = {
             "inputTransformer": {"inputPaths": {"what": "$.detail.eventName"}, "inputTemplate": '"<what>"'},
             "retryPolicy": {"maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60},
         },
-        replacing={"targetId": "another"},
+        replacing={"targetId": "another", "eventBusName": "another", "rule": "another"},
         imported_as="owner/notify",
         id="owner-notify",
     ),
@@ -245,7 +253,7 @@ CASES: dict[str, Case] = {
             "actionsSuppressor": {"alarm": "owner-short", "waitPeriod": 120, "extensionPeriod": 120},
             "tags": {"c": "d"},
         },
-        replacing={"actionsEnabled": False},
+        replacing={"actionsEnabled": False, "alarmName": "another"},
         id="test-composite",
     ),
     "aws:cloudwatch/dashboard:Dashboard": Case(
@@ -257,13 +265,13 @@ CASES: dict[str, Case] = {
     "aws:iam/policy:Policy": Case(
         inputs={"name": "test-policy", "path": "/some/", "policy": policy("kms:Encrypt"), "tags": {"a": "b"}},
         change={"policy": policy("kms:Decrypt"), "tags": {"a": "c"}},
-        replacing={"description": "another"},
+        replacing={"description": "another", "name": "another", "path": "/other/"},
         id=f"arn:aws:iam::{ACCOUNT}:policy/some/test-policy",
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Case(
         inputs={"role": "OWNER_ROLE", "policyArn": "OWNER_POLICY"},
         change={},
-        replacing={"role": "another"},
+        replacing={"role": "another", "policyArn": "another"},
     ),
     ISSUER: Case(
         inputs={"url": "https://issuer.example.com", "clientIdLists": ["one"], "tags": {"a": "b"}},
@@ -532,8 +540,10 @@ def test_every_input_that_can_be_read_back_is_changed_by_hand_in_a_test(type_nam
 @pytest.mark.parametrize("type_name", CASES)
 def test_what_cannot_change_in_place_is_replaced(aws: Plugin, type_name: str) -> None:
     case = CASES[type_name]
-    difference = aws.diff(type_name, case.inputs, case.inputs, case.inputs | case.replacing)
-    assert list(difference.replaces) == list(case.replacing)
+    assert {*case.replacing} == {key for key, rule in TYPES[type_name].properties.items() if rule.replaces}
+    for key, value in case.replacing.items():
+        difference = aws.diff(type_name, case.inputs, case.inputs, case.inputs | {key: value})
+        assert list(difference.replaces) == [key]
 
 
 @pytest.mark.parametrize("type_name", CASES)
@@ -636,6 +646,52 @@ def test_what_aws_would_refuse_in_mid_deployment_is_refused_at_preview(
     assert refused in failures[refused]
 
 
+def sized(length: int, make: Callable[[str], str]) -> str:
+    """A document of so many characters, blanks not counted."""
+    return make("s3:" + "x" * (length - len(json.dumps(json.loads(make("s3:")), separators=(",", ":")))))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "inputs", "beyond"),
+    [
+        ("aws:kms/key:Key", {"enableKeyRotation": True, "rotationPeriodInDays": 90}, {"rotationPeriodInDays": 89}),
+        ("aws:kms/key:Key", {"enableKeyRotation": True, "rotationPeriodInDays": 2560}, {"rotationPeriodInDays": 2561}),
+        ("aws:kms/key:Key", {"deletionWindowInDays": 7}, {"deletionWindowInDays": 6}),
+        ("aws:kms/key:Key", {"deletionWindowInDays": 30}, {"deletionWindowInDays": 31}),
+        ("aws:kms/alias:Alias", {"name": f"alias/{'x' * 250}", "targetKeyId": "k"}, {"name": f"alias/{'x' * 251}"}),
+        ("aws:iam/role:Role", {"name": "x" * 64, "assumeRolePolicy": TRUST}, {"name": "x" * 65}),
+        ("aws:iam/user:User", {"name": "x" * 64}, {"name": "x" * 65}),
+        ("aws:iam/policy:Policy", {"name": "x" * 128, "policy": policy("a:b")}, {"name": "x" * 129}),
+        ("aws:iam/policy:Policy", {"policy": sized(6144, policy)}, {"policy": sized(6145, policy)}),
+        (
+            "aws:iam/rolePolicy:RolePolicy",
+            {"role": "r", "policy": sized(10240, policy)},
+            {"policy": sized(10241, policy)},
+        ),
+        (
+            "aws:iam/userPolicy:UserPolicy",
+            {"user": "u", "policy": sized(2048, policy)},
+            {"policy": sized(2049, policy)},
+        ),
+        ("aws:cloudwatch/logGroup:LogGroup", {"name": "x" * 512}, {"name": "x" * 513}),
+        (ALARM, ON_ONE_METRIC | {"name": "x" * 255}, {"name": "x" * 256}),
+        (ALARM, ON_ONE_METRIC | {"period": 60, "evaluationPeriods": 1440}, {"evaluationPeriods": 1441}),
+        (ALARM, ON_ONE_METRIC | {"period": 1800, "evaluationPeriods": 48}, {"evaluationPeriods": 49}),
+        (ALARM, ON_ONE_METRIC | {"period": 3600, "evaluationPeriods": 168}, {"evaluationPeriods": 169}),
+        ("aws:sns/topic:Topic", {"name": "x" * 256}, {"name": "x" * 257}),
+        (FUNCTION, function() | {"name": "x" * 64}, {"name": "x" * 65}),
+        (FUNCTION, function() | {"timeout": 900}, {"timeout": 901}),
+        (RULE, {"name": "x" * 64, "scheduleExpression": "rate(1 day)"}, {"name": "x" * 65}),
+        ("aws:s3/bucket:Bucket", {"bucket": "x" * 63}, {"bucket": "x" * 64}),
+    ],
+)
+def test_a_limit_of_aws_is_taken_and_one_more_refused(
+    aws: Plugin, type_name: str, inputs: Values, beyond: Values
+) -> None:
+    assert aws.check(type_name, inputs)[1] == {}
+    assert {*aws.check(type_name, inputs | beyond)[1]} == {*beyond}
+
+
 def test_a_typo_is_answered_with_the_nearest_name(aws: Plugin) -> None:
     _, failures = aws.check("aws:kms/key:Key", {"enableKeyRotations": True})
     assert "'enableKeyRotation'" in failures["enableKeyRotations"]
@@ -715,7 +771,7 @@ def test_only_the_content_of_an_archive_counts(aws: Plugin) -> None:
 def test_a_replaced_permission_goes_before_the_new_one_comes(aws: Plugin) -> None:
     """They have the same statement id, and removing the old one would take the new one away."""
     old = CASES[PERMISSION].inputs
-    assert aws.diff(PERMISSION, old, old, old | CASES[PERMISSION].replacing).deleteBeforeReplace
+    assert aws.diff(PERMISSION, old, old, old | {"sourceArn": "arn:other"}).deleteBeforeReplace
     assert not aws.diff(PERMISSION, old, old, old | {"statementId": "another"}).deleteBeforeReplace
 
 
