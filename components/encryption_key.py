@@ -88,8 +88,9 @@ class EncryptionKeyArgs:
 class EncryptionKey(pulumi.ComponentResource):
     """One key per data class. Callers refer to the alias, so that a new generation moves nothing but the alias.
 
-    The key's resource is named by its generation: a later one stands beside it and the alias moves, while the older
-    keeps decrypting. No generation is ever removed: deleting a key deletes what it encrypted.
+    The key's resource is named by its generation: a later one stands beside it and the alias moves. The older keeps
+    decrypting where role and boundary name an alias of its own. No generation is ever removed: deleting a key deletes
+    what it encrypted.
 
     An existing key (`existing_key_id`) is imported with its alias: the engine reads both, then brings policy, rotation
     and tags to what is declared here. It fails when either doesn't exist, and never makes another. Such a key is its

@@ -955,7 +955,7 @@ def doctor(
         for left in locks(loaded):  # the living refuse above
             _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
         if found.moved:
-            _say(f"{listed(found.moved)}; a deployment puts it back")
+            _say(f"{listed(found.moved)}\n  Put it back: ./pf deploy{loaded.command}")
         if found.state.pending_operations:
             _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
         if live and (problem := damage(store, live)):

@@ -114,6 +114,15 @@ def test_nothing_printed_before_sets_no_variable(project: Project) -> None:
     assert project.outputs()["stderr"] == "1"
 
 
+def test_a_refresh_runs_nothing_and_finds_no_change(project: Project) -> None:
+    command(project, "create='echo run >> log; cat log', update='echo update >> log', delete='echo delete >> log'")
+    project.up()
+    (project.folder / "log").write_text("changed by hand\n")
+    project.well("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    assert log(project) == ["changed by hand"]
+    assert project.outputs()["stdout"] == "run"
+
+
 def test_environment_stdin_folder_and_interpreter_are_honoured(project: Project) -> None:
     (project.folder / "inner").mkdir()
     command(

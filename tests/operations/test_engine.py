@@ -137,7 +137,7 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by
     doctor()
     said = capsys.readouterr().err
     assert f"ada@{socket.gethostname()}, process {pid}" in said
-    assert "changed beside Pulumi: Topic t; a deployment puts it back" in said
+    assert f"changed beside Pulumi: Topic t\n  Put it back: ./pf deploy{stack.command}\n" in said
 
 
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:

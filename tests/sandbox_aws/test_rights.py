@@ -222,6 +222,17 @@ def test_what_was_encrypted_is_opened_by_the_right_to_its_key_alone(aws: Aws) ->
         assert bool(said(caller.session().decrypt, CiphertextBlob=text, EncryptionContext=context)) != opened
 
 
+def test_a_key_whose_alias_has_moved_on_is_no_more_the_aliass(aws: Aws) -> None:
+    """What it encrypted stays shut to whom `kms:ResourceAliases` let in, until an alias of its own is named as well."""
+    caller, kms = Caller(aws, [ENCRYPTS | {"Condition": OF_ALIAS}], [TO_THE_ACCOUNT], None), aws.client("kms")
+    session, alias = caller.session(), f"alias/{caller.role.rpartition('/')[2]}"
+    text = session.encrypt(KeyId=alias, Plaintext=b"text")["CiphertextBlob"]
+    newer = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName=alias, TargetKeyId=newer)
+    assert session.encrypt(KeyId=alias, Plaintext=b"text")["KeyId"].endswith(newer)
+    assert said(session.decrypt, CiphertextBlob=text).endswith("allows the kms:Decrypt action")
+
+
 def test_a_data_key_is_of_the_right_to_make_one_and_comes_back_under_its_context(aws: Aws) -> None:
     caller = Caller(aws, [ENCRYPTS], [TO_THE_ACCOUNT], None)
     kms, asked = caller.session(), {"KeyId": caller.key, "EncryptionContext": CONTEXT, "KeySpec": "AES_256"}

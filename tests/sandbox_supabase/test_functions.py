@@ -79,6 +79,32 @@ def test_when_one_of_several_does_not_bundle_the_release_is_mixed(project: Proje
     assert [project.call(name, user).text for name in ("first", "second")] == ["new", "old"]
 
 
+def test_a_bundle_is_known_by_its_hash_and_live_only_once_it_is_switched_to(project: Project, user: str) -> None:
+    def bundle(slug: str, text: str) -> str:
+        form = {
+            "file": ("index.ts", answering(text).encode(), "application/typescript"),
+            "metadata": (None, json.dumps({"entrypoint_path": "index.ts", "name": slug})),
+        }
+        made = project.api("POST", f"{PROJECT}/functions/deploy?slug={slug}&bundleOnly=true", files=form)
+        assert made.status_code == 201
+        return made.json()["ezbr_sha256"]
+
+    def switch(slug: str, digest: str) -> int:
+        return project.api("PUT", f"{PROJECT}/functions", json=[{"slug": slug, "ezbr_sha256": digest}]).status_code
+
+    old, new, others = bundle("hashed", "old"), bundle("hashed", "new"), bundle("another", "old")
+    assert bundle("hashed", "old") == old != new
+    assert project.call("hashed", user).status_code == 404
+    assert switch("hashed", old) == 200
+    assert project.call("hashed", user).text == "old"
+    assert switch("hashed", "0" * 64) == switch("hashed", others) == 400
+    assert project.call("hashed", user).text == "old"
+    assert switch("hashed", new) == 200
+    assert project.call("hashed", user).text == "new"
+    live = project.api("GET", f"{PROJECT}/functions/hashed").json()
+    assert (live["ezbr_sha256"], live["version"]) == (new, 2)
+
+
 def test_a_deleted_function_is_gone(project: Project, user: str) -> None:
     project.write("doomed", answering("here"))
     project.deploy("doomed")
