@@ -6,24 +6,23 @@ from tests.e2e.checkout import Checkout
 
 
 @pytest.mark.rows("K1", "K7")
-def test_destroy_leaves_keys_and_aliases_and_the_next_deployment_makes_no_second_ones(fresh: Checkout) -> None:
-    fresh.pf("deploy")
-    kms = fresh.aws("kms")
+def test_destroy_leaves_keys_and_aliases_and_the_next_deployment_makes_no_second_ones(checkout: Checkout) -> None:
+    kms = checkout.aws("kms")
     keys = {key["KeyId"] for key in kms.list_keys()["Keys"]}
     aliases = {alias["AliasName"]: alias.get("TargetKeyId") for alias in kms.list_aliases()["Aliases"]}
-    token = fresh.token("service_role")
+    token = checkout.token("service_role")
     secret = {"purpose": "general-data", "plaintext": "kept"}
-    ciphertext = fresh.call("encrypt-data", secret, token).json()["ciphertext"]
+    ciphertext = checkout.call("encrypt-data", secret, token).json()["ciphertext"]
 
-    fresh.pf("destroy", "--confirm", "sandbox")
+    checkout.pf("destroy", "--confirm", "sandbox")
 
-    assert fresh.call("encrypt-data", {}, token).status_code == 404
-    assert fresh.aws("iam").list_users()["Users"] == []
+    assert checkout.call("encrypt-data", {}, token).status_code == 404
+    assert checkout.aws("iam").list_users()["Users"] == []
     assert {alias["AliasName"]: alias.get("TargetKeyId") for alias in kms.list_aliases()["Aliases"]} == aliases
     assert all(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled" for key in keys)
 
-    fresh.pf("deploy")
+    checkout.pf("deploy")
 
     assert {key["KeyId"] for key in kms.list_keys()["Keys"]} == keys
     body = {"purpose": "general-data", "ciphertext": ciphertext}
-    assert fresh.call("encrypt-data", body, token).json()["plaintext"] == "kept"
+    assert checkout.call("encrypt-data", body, token).json()["plaintext"] == "kept"
