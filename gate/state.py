@@ -68,6 +68,22 @@ def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
 
     Raises: StateError.
     """
+    return parsed(export(stack, folder, environment))
+
+
+def parsed(exported: str) -> State:
+    """Raises: StateError."""
+    try:
+        return State.of_export(json.loads(exported))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"`pulumi stack export` printed no state ({type(error).__name__}: {error})") from error
+
+
+def export(stack: str, folder: str, environment: Mapping[str, str]) -> str:
+    """What `pulumi stack export` prints; of no resources where the backend has no such stack yet.
+
+    Raises: StateError.
+    """
     pulumi = shutil.which("pulumi", path=environment.get("PATH", os.defpath))
     if pulumi is None:
         raise StateError("`pulumi` is not on PATH: `make setup` installs it, `make shell` sets the PATH")
@@ -76,17 +92,12 @@ def read(stack: str, folder: str, environment: Mapping[str, str]) -> State:
         time.sleep(PAUSE_SECONDS * attempt)
         done = _run(command, folder, environment)
         if done.returncode == 0:
-            break
+            return done.stdout
         if "no stack named" in done.stderr:
-            return State()
+            return "{}"
         if HALF_WRITTEN not in done.stderr:
             raise StateError(f"`pulumi stack export` failed: {done.stderr.strip()}")
-    else:
-        raise StateError("the stack's state can't be read: it is damaged, or was being written all the time")
-    try:
-        return State.of_export(json.loads(done.stdout))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"`pulumi stack export` printed no state ({type(error).__name__}: {error})") from error
+    raise StateError("the stack's state can't be read: it is damaged, or was being written all the time")
 
 
 def _run(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

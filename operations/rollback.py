@@ -16,7 +16,17 @@ from gate.records import Quarantined
 from gate.state import State
 from gate.surface import Surface
 from operations import preflight
-from operations.applying import functions_to_bring_back, hand_over, noted, prepared, settle, stands, state_of, update
+from operations.applying import (
+    functions_to_bring_back,
+    hand_over,
+    noted,
+    prepared,
+    settle,
+    stands,
+    state_of,
+    states_of,
+    update,
+)
 from operations.aws import Aws
 from operations.conduct import LONGEST_LINE, conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
@@ -211,21 +221,17 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
 
 
 def _looked(stack: Stack, engine: Engine) -> tuple[State, Recorded]:
-    """What would fail in the middle is asked first, all at once; what an interrupted update left is finished.
-
-    The state as the gate reads it, and as the recovery does.
-    """
+    """What would fail in the middle is asked first, all at once; what an interrupted update left is finished."""
     engine.refuse_while_locked()
     with ThreadPoolExecutor() as pool:
         known = [pool.submit(account, stack), pool.submit(project, stack)]
-        recorded = pool.submit(read_state, engine)
-        state = state_of(stack)
+        found = states_of(stack)
         for one in known:
             one.result()
-    if not state.pending:
-        return state, recorded.result()
+    if not found[0].pending:
+        return found
     recover(stack, engine)
-    return state_of(stack), read_state(engine)
+    return states_of(stack)
 
 
 def _verified(stack: Stack, engine: Engine, journal: Journal) -> HealthReport:

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,6 +43,10 @@ class State(BaseModel):
     resources: list[Recorded] = Field(default_factory=list[Recorded])
     pending_operations: list[Pending] = Field(default_factory=list[Pending])
 
+    @classmethod
+    def of_export(cls, printed: str) -> Self:
+        return cls.model_validate(json.loads(printed).get("deployment") or {})
+
     @property
     def all_ids(self) -> set[str]:
         return {resource.id for resource in self.resources if resource.id}
@@ -54,10 +58,9 @@ class State(BaseModel):
 def read_state(engine: Engine) -> State:
     """Empty where the stack isn't there yet."""
     try:
-        exported = json.loads(engine.read("stack", "export"))
+        return State.of_export(engine.read("stack", "export"))
     except StackMissingError:
         return State()
-    return State.model_validate(exported.get("deployment") or {})
 
 
 def read_once(engine: Engine) -> Callable[[], State]:

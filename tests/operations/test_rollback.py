@@ -136,6 +136,9 @@ class World:
         asked = Operation.of_environment(engine.stack.variables)
         self.add(self.made, functions=self.first.functions, operation=asked)
 
+    def states_of(self, stack: Stack) -> tuple[State, Exported]:
+        return self.state_of(stack), Exported()
+
     def state_of(self, _stack: Stack) -> State:
         self.looks += 1
         return self.state
@@ -165,7 +168,7 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     made.store = store
     first, second = World.add(made, TARGET, commit="c0" * 20), World.add(made, LIVE, functions=("encrypt-data 2",))
     world = World(stack=stack, store=store, first=first, second=second)
-    for name in ("update", "state_of", "recover", "settle"):
+    for name in ("update", "state_of", "states_of", "recover", "settle"):
         monkeypatch.setattr(rollback, name, getattr(world, name))
     for name in ("account", "project"):
         monkeypatch.setattr(rollback, name, answering(None))
