@@ -54,7 +54,8 @@ def has_action(args: StackValidationArgs, report_violation: ReportViolation) -> 
 def missing_data(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
     if args.resource_type != METRIC_ALARM:
         args.not_applicable("no metric alarm")
-    if args.props.get("treatMissingData") not in MISSING_DATA:
+    filled_in = args.props.get("__defaults") or ()  # what the provider says where the program says nothing
+    if "treatMissingData" in filled_in or args.props.get("treatMissingData") not in MISSING_DATA:
         report_violation(
             f"{args.name}: `treatMissingData` doesn't say what silence means; write out one of "
             f"{', '.join(MISSING_DATA)}",

@@ -125,6 +125,17 @@ TABLE: Table = {
         Row(verdict=COMPLIANT, type=METRIC_ALARM, props={"treatMissingData": "notBreaching"}),
         Row(verdict=VIOLATING, type=METRIC_ALARM, props={"treatMissingData": "whatever"}, said="`treatMissingData`"),
         Row(verdict=MISSING, type=METRIC_ALARM, props={}, said="doesn't say what silence means; write out one of"),
+        Row(
+            verdict=MISSING,
+            type=METRIC_ALARM,
+            props={"treatMissingData": "missing", "__defaults": ["actionsEnabled", "treatMissingData"]},
+            said="doesn't say what silence means",
+        ),
+        Row(
+            verdict=COMPLIANT,
+            type=METRIC_ALARM,
+            props={"treatMissingData": "missing", "__defaults": ["actionsEnabled"]},
+        ),
         Row(verdict=NOT_APPLICABLE, type=COMPOSITE_ALARM, props={}),
         Row(verdict=NOT_KNOWN, type=METRIC_ALARM, props={"treatMissingData": UNKNOWN}, said="treatMissingData"),
     ],
