@@ -70,8 +70,19 @@ def test_changed_triggers_replace_and_the_new_one_comes_first(project: Project) 
     assert log(project) == ["create", "create", "delete"]
 
 
-def test_changed_triggers_update_where_there_is_an_update_command(project: Project) -> None:
-    arguments = "create='echo create >> log', update='echo update >> log', triggers=['{}']"
+@pytest.mark.parametrize("changed", ["triggers=['b']", "triggers=['a', 'b']", "triggers=[]", ""])
+def test_changed_triggers_replace_even_where_there_is_an_update_command(project: Project, changed: str) -> None:
+    """Its documentation says otherwise, and the SDK asks the engine for a replacement (pulumi/pulumi-command#855)."""
+    arguments = "create='echo create >> log', update='echo update >> log', delete='echo delete >> log',"
+    command(project, f"{arguments} triggers=['a']")
+    project.up()
+    command(project, f"{arguments} {changed}")
+    assert "replaced" in project.up()
+    assert log(project) == ["create", "create", "delete"]
+
+
+def test_a_changed_environment_updates(project: Project) -> None:
+    arguments = "create='echo create >> log', update='echo update >> log', triggers=['a'], environment={{'A': '{}'}}"
     command(project, arguments.format("a"))
     project.up()
     command(project, arguments.format("b"))

@@ -75,12 +75,15 @@ def test_without_an_update_command_create_runs_again(command: Plugin) -> None:
     assert command.update(COMMAND, id_, outputs, {"create": "echo two"})["stdout"] == "two"
 
 
-def test_changed_triggers_replace_unless_there_is_an_update_command(command: Plugin) -> None:
-    old = {"create": "true", "triggers": ["a"]}
-    new = {"create": "true", "triggers": ["b"]}
-    assert list(command.diff(COMMAND, {}, old, new).replaces) == ["triggers"]
-    update = {"update": "true"}
-    assert list(command.diff(COMMAND, {}, old | update, new | update).replaces) == []
+def test_a_changed_trigger_is_told_by_its_place(command: Plugin) -> None:
+    """So that the engine replaces, as the SDK asks it to for any `triggers[*]`."""
+    old = {"create": "true", "update": "true", "triggers": ["a", "b"]}
+    assert {*command.diff(COMMAND, {}, old, old | {"triggers": ["a", "c", "d"]}).detailedDiff} == {
+        "triggers[1]",
+        "triggers[2]",
+    }
+    (gone,) = command.diff(COMMAND, {}, old, {"create": "true", "update": "true"}).detailedDiff.values()
+    assert gone.kind == provider_pb2.PropertyDiff.UPDATE_REPLACE
 
 
 def test_a_failure_shows_the_command_and_what_it_printed(command: Plugin) -> None:

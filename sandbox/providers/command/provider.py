@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+from itertools import zip_longest
 from typing import Any, Final
 
 import grpc
@@ -87,17 +88,16 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
         for key in request.ignoreChanges:
             new[key] = old.get(key)
         changed = [key for key in INPUTS if old.get(key) != new.get(key)]
-        replaces = ["triggers"] if "triggers" in changed and not new.get("update") else []
         kinds = provider_pb2.PropertyDiff
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=changed,
-            replaces=replaces,
             detailedDiff={
-                key: provider_pb2.PropertyDiff(
-                    kind=kinds.UPDATE_REPLACE if key in replaces else kinds.UPDATE, inputDiff=True
+                place: provider_pb2.PropertyDiff(
+                    kind=kinds.UPDATE_REPLACE if place == "triggers" else kinds.UPDATE, inputDiff=True
                 )
                 for key in changed
+                for place in _places(key, old.get(key), new.get(key))
             },
             hasDetailedDiff=True,
         )
@@ -203,6 +203,14 @@ def _failures(inputs: Values) -> list[tuple[str, str]]:
     if (logging := inputs.get("logging")) is not None and logging not in LOGGING:
         failures.append(("logging", f"logging: expected one of {', '.join(LOGGING)}, got {logging!r}"))
     return failures
+
+
+def _places(key: str, old: Any, new: Any) -> list[str]:
+    """Which of the triggers differ: the SDK asks the engine to replace for any `triggers[*]`."""
+    if key != "triggers" or not isinstance(old, list) or not isinstance(new, list):
+        return [key]
+    pairs = zip_longest(old, new, fillvalue=UNKNOWN)
+    return [f"{key}[{index}]" for index, (one, other) in enumerate(pairs) if one != other]
 
 
 def _not_started(error: OSError, program: str, inputs: Values) -> str:
