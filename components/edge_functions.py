@@ -46,7 +46,9 @@ class EdgeFunctionsArgs:
 
 
 class EdgeFunctions(pulumi.ComponentResource):
-    """`update` is always given: without it changed triggers replace the command, whose delete takes functions away."""
+    """What changes with a release stands in `environment`: changed triggers would replace the command, and that deploys
+    every function anew and then runs the old one's delete.
+    """
 
     urls: Mapping[str, str]
     deployed: pulumi.Output[str]
@@ -58,8 +60,11 @@ class EdgeFunctions(pulumi.ComponentResource):
             create=f"{TOOL} deploy",
             update=f"{TOOL} deploy",
             delete=f"{TOOL} remove",
-            environment={"PF_PROJECT_REF": args.project_ref, "PF_RELEASE": args.release.digest},
-            triggers=list(args.release.contents),
+            environment={
+                "PF_PROJECT_REF": args.project_ref,
+                "PF_RELEASE": args.release.digest,
+                "PF_RELEASE_FUNCTIONS": "\n".join(args.release.contents),
+            },
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )

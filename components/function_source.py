@@ -75,7 +75,7 @@ class Function:
     verify_jwt: bool
 
     @property
-    def trigger(self) -> str:
+    def line(self) -> str:
         """What changes when a function does. The policy pack reads there who may call it; the digest doesn't tell."""
         return f"{self.name} {self.digest} verify_jwt={'true' if self.verify_jwt else 'false'}"
 
@@ -88,7 +88,7 @@ class Release:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        return tuple(function.trigger for _, function in sorted(self.functions.items()))
+        return tuple(function.line for _, function in sorted(self.functions.items()))
 
     @property
     def digest(self) -> str:

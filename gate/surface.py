@@ -36,9 +36,9 @@ IDENTITIES: Mapping[str, tuple[str, ...]] = {
 # The content of the edge functions changes with every feature and isn't part of the surface; which functions there are,
 # how they are deployed and whether they check tokens is.
 FUNCTIONS_RELEASE = re.compile(r"parkerflight:supabase:EdgeFunctions\$command:local:Command::[\w-]+-release$")
-RELEASE = "PF_RELEASE"
+RELEASE, RELEASE_FUNCTIONS = "PF_RELEASE", "PF_RELEASE_FUNCTIONS"
 RELEASE_DIGEST = re.compile(r"[0-9a-f]{16}")
-TRIGGER = re.compile(r"(?P<name>[\w-]+) (?P<digest>[0-9a-f]{64})(?P<rest>( verify_jwt=(true|false))?)")
+FUNCTION_LINE = re.compile(r"(?P<name>[\w-]+) (?P<digest>[0-9a-f]{64})(?P<rest>( verify_jwt=(true|false))?)")
 CONTENT = "<content>"
 
 DEFAULT_PROVIDER = re.compile(r"(::pulumi:providers:[\w-]+::default)_[0-9_a-z-]+$")
@@ -142,28 +142,39 @@ def _has_identity(urn: str) -> bool:
 
 
 def _without_content(inputs: dict[str, Any]) -> dict[str, Any]:
-    done = dict(inputs)
-    environment, triggers = inputs.get("environment"), inputs.get("triggers")
-    if isinstance(environment, dict) and RELEASE_DIGEST.fullmatch(str(environment.get(RELEASE, ""))):
-        done["environment"] = environment | {RELEASE: CONTENT}
-    if isinstance(triggers, list):
-        done["triggers"] = [
-            f"{match['name']} {CONTENT}{match['rest']}" if (match := TRIGGER.fullmatch(str(trigger))) else trigger
-            for trigger in cast("list[object]", triggers)
-        ]
-    return done
+    given = inputs.get("environment")
+    if not isinstance(given, dict):
+        return inputs
+    environment = cast("dict[str, object]", given)
+    done = dict(environment)
+    if RELEASE_DIGEST.fullmatch(str(environment.get(RELEASE, ""))):
+        done[RELEASE] = CONTENT
+    if isinstance(functions := environment.get(RELEASE_FUNCTIONS), str):
+        done[RELEASE_FUNCTIONS] = "\n".join(
+            f"{match['name']} {CONTENT}{match['rest']}" if (match := FUNCTION_LINE.fullmatch(line)) else line
+            for line in functions.split("\n")
+        )
+    return inputs | {"environment": done}
 
 
 def functions_of(resources: Iterable[Resource]) -> tuple[str, ...]:
     """What the edge functions' releases hold: a line for each function with its content's digest."""
     return tuple(
         sorted(
-            str(trigger)
+            line
             for resource in resources
-            if FUNCTIONS_RELEASE.search(resource.urn) and isinstance(resource.inputs.get("triggers"), list)
-            for trigger in cast("list[object]", resource.inputs["triggers"])
+            if FUNCTIONS_RELEASE.search(resource.urn)
+            for line in function_lines(resource.inputs)
         )
     )
+
+
+def function_lines(inputs: Mapping[str, object]) -> list[str]:
+    """A line for each function, of the inputs of the command that deploys them."""
+    environment = inputs.get("environment")
+    given = cast("dict[str, object]", environment) if isinstance(environment, dict) else {}
+    functions = given.get(RELEASE_FUNCTIONS)
+    return functions.split("\n") if isinstance(functions, str) and functions else []
 
 
 def identities(resources: Iterable[Resource]) -> dict[str, str]:

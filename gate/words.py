@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from gate.canonical import digest
 from gate.policy_words import Document, document_sentences
-from gate.surface import CONTENT, Surface
+from gate.surface import CONTENT, RELEASE_FUNCTIONS, Surface
 from gate.text import LONGEST_RIGHT, plain, quoted, shown, shown_change
 from gate.value_words import (
     ALARM,
@@ -263,8 +263,6 @@ class _Telling:
                 return self._command(name)
             if name == "environment":
                 return self._variables()
-            if name == "triggers":
-                return self._triggers()
             if name == "interpreter":
                 return [f"{name}: {shown(self.before.get(name))} → {shown(self.after.get(name))}"]
         if name in self._documents:
@@ -361,7 +359,9 @@ class _Telling:
         old, new = cast("Mapping[str, Any]", before or {}), cast("Mapping[str, Any]", after or {})
         for name in sorted(old.keys() | new.keys()):
             label = f"its variable {shown(name)}"
-            if name not in new:
+            if name == RELEASE_FUNCTIONS and (said := _function_sentences(old.get(name), new.get(name))):
+                sentences += said
+            elif name not in new:
                 sentences.append(f"{label} is gone (was {right(old[name])})")
             elif name not in old:
                 sentences.append(f"{label} is {right(new[name])}")
@@ -370,26 +370,30 @@ class _Telling:
                 sentences.append(f"{label} is {becomes} instead of {was}")
         return sentences or of_key("environment", "environment", self.before, self.after)
 
-    def _triggers(self) -> list[str]:
-        before, after = _functions(self.before.get("triggers")), _functions(self.after.get("triggers"))
-        if before is None or after is None:
-            return of_key("triggers", "triggers", self.before, self.after)
-        sentences = [f"the edge function {shown(name)} is taken away" for name in before if name not in after]
-        for name, checks in after.items():
-            what = {"true": "checks tokens", "false": "checks no token: anybody may call it"}.get(checks, "")
-            if name not in before:
-                sentences.append(f"the edge function {shown(name)} is deployed" + (f" and {what}" if what else ""))
-            elif before[name] != checks:
-                became = f"verify_jwt: {before[name] or 'not set'} → {checks or 'not set'}"
-                sentences.append(f"the edge function {shown(name)} {what or 'has another setting'} ({became})")
-        return sentences or of_key("triggers", "triggers", self.before, self.after)
+
+def _function_sentences(before: Any, after: Any) -> list[str]:
+    """What becomes of the edge functions; nothing where the lines aren't all of functions."""
+    old, new = _functions(before), _functions(after)
+    if old is None or new is None:
+        return []
+    sentences = [f"the edge function {shown(name)} is taken away" for name in old if name not in new]
+    for name, checks in new.items():
+        what = {"true": "checks tokens", "false": "checks no token: anybody may call it"}.get(checks, "")
+        if name not in old:
+            sentences.append(f"the edge function {shown(name)} is deployed" + (f" and {what}" if what else ""))
+        elif old[name] != checks:
+            became = f"verify_jwt: {old[name] or 'not set'} → {checks or 'not set'}"
+            sentences.append(f"the edge function {shown(name)} {what or 'has another setting'} ({became})")
+    return sentences
 
 
-def _functions(triggers: Any) -> dict[str, str] | None:
-    """Name to `verify_jwt`, where the list is one of functions."""
+def _functions(lines: Any) -> dict[str, str] | None:
+    """Name to `verify_jwt`, where each line is a function's."""
+    if not isinstance(lines or "", str):
+        return None
     found: dict[str, str] = {}
-    for trigger in cast("list[object]", triggers or []):
-        match = EDGE_FUNCTION.fullmatch(trigger) if isinstance(trigger, str) else None
+    for line in lines.split("\n") if lines else ():
+        match = EDGE_FUNCTION.fullmatch(line)
         if match is None or match["name"] in found:
             return None
         found[match["name"]] = match["checks"] or ""

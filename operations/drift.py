@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from gate.surface import FUNCTIONS_RELEASE, RELEASE, TRIGGER
+from gate.surface import FUNCTION_LINE, FUNCTIONS_RELEASE, RELEASE, function_lines
 from operations.engine import Engine, EngineError
 from operations.state import Recorded, State
 from operations.supabase import DeployedFunction, Secret
@@ -51,11 +51,11 @@ class Deployed:
         if release is None:
             return cls()
         left = _said(release)
-        triggers = [TRIGGER.fullmatch(str(one)) for one in release.inputs.get("triggers", ())]
+        functions = [FUNCTION_LINE.fullmatch(line) for line in function_lines(release.inputs)]
         return cls(
             urn=release.urn,
             functions={name: one.content for name, one in sorted(left.functions.items())},
-            unguarded=frozenset(one["name"] for one in triggers if one and one["rest"].endswith("=false")),
+            unguarded=frozenset(one["name"] for one in functions if one and one["rest"].endswith("=false")),
             settings=({RELEASE: left.release} if left.release else {}) | _settings(state),
             aliases={
                 str(one.outputs["name"]): str(one.outputs["targetKeyId"]).rpartition("/")[2]

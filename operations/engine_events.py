@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from components.functions_release import CALLS
-from gate.surface import FUNCTIONS_RELEASE, TRIGGER
+from gate.surface import FUNCTION_LINE, FUNCTIONS_RELEASE, function_lines
 from operations.errors import ExitCode, OperationError
 from operations.state import Recorded
 
@@ -229,8 +229,7 @@ def _functions(one: _Metadata) -> list[FunctionChange]:
 
 
 def _digests(state: _State | None) -> dict[str, str]:
-    triggers: Any = state.inputs.get("triggers") if state else None
-    found = [TRIGGER.fullmatch(str(trigger)) for trigger in (triggers if isinstance(triggers, list) else [])]
+    found = [FUNCTION_LINE.fullmatch(line) for line in function_lines(state.inputs if state else {})]
     return {match["name"]: match["digest"] for match in found if match}
 
 

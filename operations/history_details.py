@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from gate.records import Quarantined
-from gate.surface import TRIGGER
+from gate.surface import FUNCTION_LINE
 from operations.errors import OperationError
 from operations.output import say
 from operations.preview_report import ResourceDifference, resource_differences
@@ -108,5 +108,5 @@ def _program(store: ReleaseStore, version: Version) -> dict[str, bytes]:
 
 def _functions(version: Version) -> dict[str, str]:
     """The digest of each one's content."""
-    matches = (TRIGGER.fullmatch(line) for line in version.functions)
+    matches = (FUNCTION_LINE.fullmatch(line) for line in version.functions)
     return {match["name"]: match["digest"] for match in matches if match}

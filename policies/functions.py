@@ -19,7 +19,8 @@ COMMAND = "command:local:Command"
 LAMBDA = "aws:lambda/function:Function"
 STACK = "pulumi:pulumi:Stack"
 RELEASE = re.compile(r"\bcomponents\.functions_release deploy\b")
-TRIGGER = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*) [0-9a-f]{64} verify_jwt=(?P<verify>true|false)")
+RELEASE_FUNCTIONS = "PF_RELEASE_FUNCTIONS"
+FUNCTION_LINE = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*) [0-9a-f]{64} verify_jwt=(?P<verify>true|false)")
 # Functions that take no user's token because they check a signature of their own: name and which one.
 WEBHOOKS: Mapping[str, str] = {}
 
@@ -63,36 +64,39 @@ def released(resources: Sequence[PolicyResource]) -> Iterator[str]:
     """The functions that the stack's release deploys."""
     for resource in resources:
         if resource.resource_type == COMMAND and RELEASE.search(str(resource.props.get("create"))):
-            for trigger in _triggers(resource.props):
-                if match := TRIGGER.fullmatch(trigger):
+            for line in _function_lines(resource.props):
+                if match := FUNCTION_LINE.fullmatch(line):
                     yield match["name"]
 
 
-def _triggers(props: Mapping[str, Any]) -> list[str]:
-    triggers: Sequence[Any] = props.get("triggers") or ()
-    return [str(triggers[index]) for index in range(len(triggers))]
+def _function_lines(props: Mapping[str, Any]) -> list[str]:
+    functions = (props.get("environment") or {}).get(RELEASE_FUNCTIONS)
+    return str(functions).split("\n") if functions else []
 
 
 def verify_jwt(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    lines = [args.props.get(name) or "" for name in ("create", "update")] if args.resource_type == COMMAND else []
-    if any("--no-verify-jwt" in line for line in lines):
+    commands = [args.props.get(name) or "" for name in ("create", "update")] if args.resource_type == COMMAND else []
+    if any("--no-verify-jwt" in line for line in commands):
         report_violation(f"{args.name}: it deploys with --no-verify-jwt; leave that out", None)
-    elif not any(RELEASE.search(line) for line in lines):
+    elif not any(RELEASE.search(line) for line in commands):
         args.not_applicable("no release of functions")
-    triggers = _triggers(args.props)
-    if not triggers:
-        report_violation(f"{args.name}: `triggers` is missing; write one for each function", None)
-    for index, trigger in enumerate(triggers):
-        match = TRIGGER.fullmatch(trigger)
+    lines = _function_lines(args.props)
+    if not lines:
+        report_violation(
+            f"{args.name}: `environment.{RELEASE_FUNCTIONS}` is missing; write a line for each function", None
+        )
+    for number, line in enumerate(lines, 1):
+        match = FUNCTION_LINE.fullmatch(line)
+        where = f"`environment.{RELEASE_FUNCTIONS}`, line {number}"
         if match is None:
             report_violation(
-                f"{args.name}: `triggers[{index}]` is not `<name> <sha256> verify_jwt=<true or false>`; "
+                f"{args.name}: {where}, is not `<name> <sha256> verify_jwt=<true or false>`; "
                 "components/edge_functions.py writes it so",
                 None,
             )
         elif match["verify"] == "false" and match["name"] not in WEBHOOKS:
             report_violation(
-                f"{args.name}: `triggers[{index}]`: {match['name']} takes calls without a token; set verify_jwt = true "
+                f"{args.name}: {where}: {match['name']} takes calls without a token; set verify_jwt = true "
                 "in supabase/config.toml, or list it under WEBHOOKS in policies/functions.py",
                 None,
             )

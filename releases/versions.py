@@ -58,7 +58,7 @@ class Version:
     at: datetime
     by: str
     surface: Digest
-    functions: tuple[str, ...]  # a line a function, as the engine's triggers have it
+    functions: tuple[str, ...]  # a line a function, as the command that deploys them has it
     program: Digest
     source: Digest  # of the archive
     commit: Commit = ""

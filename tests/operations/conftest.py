@@ -98,9 +98,11 @@ def exported(keys: dict[str, str]) -> dict[str, Any]:
 
     command = "parkerflight:supabase:EdgeFunctions$command:local:Command"
     left = {"functions": {name: {"source": "s", "content": f"{name} 1"} for name in FUNCTIONS}, "release": RELEASE}
-    triggers = [f"{name} {'0' * 64} verify_jwt=true" for name in FUNCTIONS]
+    lines = "\n".join(f"{name} {'0' * 64} verify_jwt=true" for name in FUNCTIONS)
     resources = [
-        resource(command, "functions-release", {"triggers": triggers}, {"stdout": json.dumps(left)}),
+        resource(
+            command, "functions-release", {"environment": {"PF_RELEASE_FUNCTIONS": lines}}, {"stdout": json.dumps(left)}
+        ),
         resource(
             *(command, "functions-settings", {"environment": {**SETTINGS, "PF_PROJECT_REF": "ref"}}),
             {"stdout": json.dumps({"names": sorted(SETTINGS)})},

@@ -13,9 +13,9 @@ Updating (sandbox):
  +  command:local:Command functions-settings creating (0s)
  +  command:local:Command functions-settings creating (2s) Set 7 secrets
  +  command:local:Command functions-settings created (2s) Set 7 secrets
- ~  command:local:Command functions-release updating (0s) [diff: ~environment,triggers]
- ~  command:local:Command functions-release updating (2s) [diff: ~triggers]; Deploying Function: encrypt-data
- ~  command:local:Command functions-release updating (2s) [diff: ~triggers]; error: exit status 1
+ ~  command:local:Command functions-release updating (0s) [diff: ~environment]
+ ~  command:local:Command functions-release updating (2s) [diff: ~environment]; Deploying Function: encrypt-data
+ ~  command:local:Command functions-release updating (2s) [diff: ~environment]; error: exit status 1
 Diagnostics:
   command:local:Command (functions-settings):
     Set 7 secrets
@@ -38,8 +38,8 @@ Updating (sandbox):
 
  +  command:local:Command functions-settings creating (2s) Set 7 secrets
  +  command:local:Command functions-settings created (2s) Set 7 secrets
- ~  command:local:Command functions-release updating (2s) [diff: ~triggers]; Deploying Function: encrypt-data
- ~  command:local:Command functions-release updating (2s) [diff: ~triggers]; error: exit status 1
+ ~  command:local:Command functions-release updating (2s) [diff: ~environment]; Deploying Function: encrypt-data
+ ~  command:local:Command functions-release updating (2s) [diff: ~environment]; error: exit status 1
 Diagnostics:
   command:local:Command (functions-release):
     error: exit status 1

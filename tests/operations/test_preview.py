@@ -115,7 +115,7 @@ CHANGED = report(
     steps=[
         step("replace", "operations", "aws:cloudwatch/logGroup:LogGroup", "name"),
         step("update", "pii-1", "aws:kms/key:Key", "policy"),
-        step("update", "functions-release", "command:local:Command", "environment", "triggers"),
+        step("update", "functions-release", "command:local:Command", "environment"),
     ],
     functions=[
         FunctionChange(name="encrypt-data", before="3" * 64, after="0" * 64),
@@ -154,7 +154,7 @@ def test_changes_are_read_as_the_engine_announced_them() -> None:
         ("update", "Key", "general-1", {"policy": "update"}),
         ("update", "Key", "payment-1", {"policy": "update"}),
         ("update", "Key", "pii-1", {"policy": "update"}),
-        ("update", "Command", "functions-release", {"environment": "update", "triggers": "update"}),
+        ("update", "Command", "functions-release", {"environment": "update"}),
     ]
     assert events.unchanged == 19
     assert events.errors == []
@@ -291,7 +291,7 @@ def test_a_person_reads_what_changes_what_is_missing_and_what_to_type(
         "change   kind       resource           what differs",
         "replace  log group  operations         name",
         "update   key        pii-1              policy",
-        "update   command    functions-release  environment, triggers",
+        "update   command    functions-release  environment",
         "",
         "functions with new content",
         "  encrypt-data  333333333333 → 000000000000",
@@ -425,7 +425,7 @@ Type next, in a checkout of this branch:
 |---|---|---|---|
 | `replace` | `log group` | `operations` | `name` |
 | `update` | `key` | `pii-1` | `policy` |
-| `update` | `command` | `functions-release` | `environment` `triggers` |
+| `update` | `command` | `functions-release` | `environment` |
 
 **Edge functions with new content**
 

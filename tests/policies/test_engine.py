@@ -85,8 +85,8 @@ aws.sns.Topic("topic")  # sns-topic-encrypted
 aws.cloudwatch.LogGroup("log")  # log-group-retention
 # function-verify-jwt, command-no-secret
 command.local.Command(
-    "release", create="python -m components.functions_release deploy", environment={{"TOKEN": {TOKEN!r}}},
-    triggers=["hook " + "0" * 64 + " verify_jwt=false"],
+    "release", create="python -m components.functions_release deploy",
+    environment={{"TOKEN": {TOKEN!r}, "PF_RELEASE_FUNCTIONS": "hook " + "0" * 64 + " verify_jwt=false"}},
 )
 aws.Provider("provider", region="eu-west-1")  # stack-region, stack-account
 """

@@ -37,39 +37,43 @@ SECRETS = {
 }
 
 
-def release(verdict: str, triggers: object, said: str = "", **lines: str) -> Row:
-    props = {"create": DEPLOY, "update": DEPLOY, "triggers": triggers, **lines}
-    return Row(verdict=verdict, type=COMMAND, props={k: v for k, v in props.items() if v is not None}, said=said)
+def release(verdict: str, functions: str, said: str = "", **lines: str) -> Row:
+    props = {"create": DEPLOY, "update": DEPLOY, "environment": {"PF_RELEASE_FUNCTIONS": functions}, **lines}
+    return Row(verdict=verdict, type=COMMAND, props=props, said=said)
 
 
 TABLE: Table = {
     "function-verify-jwt": [
-        release(COMPLIANT, [f"encrypt-data {DIGEST} verify_jwt=true"]),
+        release(COMPLIANT, f"encrypt-data {DIGEST} verify_jwt=true"),
         release(
             VIOLATING,
-            [f"encrypt-data {DIGEST} verify_jwt=true", f"hook {DIGEST} verify_jwt=false"],
-            said="`triggers[1]`: hook takes calls without a token; set verify_jwt = true",
+            f"encrypt-data {DIGEST} verify_jwt=true\nhook {DIGEST} verify_jwt=false",
+            said="`environment.PF_RELEASE_FUNCTIONS`, line 2: hook takes calls without a token; set verify_jwt = true",
         ),
-        release(VIOLATING, [f"encrypt-data {DIGEST}"], said="`triggers[0]` is not `<name> <sha256> verify_jwt="),
+        release(VIOLATING, f"encrypt-data {DIGEST}", said="line 1, is not `<name> <sha256> verify_jwt="),
         release(
             VIOLATING,
-            [f"encrypt-data {DIGEST} verify_jwt=true"],
+            f"encrypt-data {DIGEST} verify_jwt=true",
             said="--no-verify-jwt",
             update=f"{DEPLOY} --no-verify-jwt",
         ),
         release(
             VIOLATING,
-            [f"encrypt-data {DIGEST} verify_jwt=true"],
+            f"encrypt-data {DIGEST} verify_jwt=true",
             said="--no-verify-jwt",
             create="supabase functions deploy --no-verify-jwt encrypt-data",
             update="",
         ),
-        release(MISSING, None, said="`triggers` is missing; write one for each function"),
-        release(MISSING, [], said="`triggers` is missing"),
+        release(MISSING, "", said="`environment.PF_RELEASE_FUNCTIONS` is missing; write a line for each function"),
+        Row(
+            verdict=MISSING,
+            type=COMMAND,
+            props={"create": DEPLOY, "update": DEPLOY},
+            said="`environment.PF_RELEASE_FUNCTIONS` is missing",
+        ),
         Row(verdict=NOT_APPLICABLE, type=COMMAND, props={"create": "true"}),
         Row(verdict=NOT_APPLICABLE, type="aws:kms/key:Key", props={}),
-        release(NOT_KNOWN, [UNKNOWN], said="triggers.0"),
-        release(NOT_KNOWN, UNKNOWN, said="triggers"),
+        release(NOT_KNOWN, UNKNOWN, said="environment.PF_RELEASE_FUNCTIONS"),
     ],
     "command-no-secret": [
         Row(
@@ -81,8 +85,8 @@ TABLE: Table = {
                     "PF_ROLE_ARN": "arn:aws:iam::123456789012:role/parker-flight-sandbox-role",
                     "PF_EXTERNAL_ID": "sandboxsandboxsandbo",
                     "HASHES": f"{DIGEST} {'a1' * 20} {'b' * 40}",
+                    "PF_RELEASE_FUNCTIONS": f"encrypt-data {DIGEST} verify_jwt=true",
                 },
-                "triggers": [f"encrypt-data {DIGEST} verify_jwt=true"],
             },
         ),
         *(
@@ -152,7 +156,7 @@ def test_no_message_repeats_a_secret(kind: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_listed_webhook_may_be_called_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = release(COMPLIANT, [f"hook {DIGEST} verify_jwt=false"])
+    row = release(COMPLIANT, f"hook {DIGEST} verify_jwt=false")
     monkeypatch.setattr("policies.functions.WEBHOOKS", {"hook": "Stripe signs its calls"})
     check("function-verify-jwt", row, monkeypatch)
     assert all(WEBHOOKS.values()), "each says why"

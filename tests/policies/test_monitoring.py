@@ -35,7 +35,7 @@ COMMAND = "command:local:Command"
 RELEASE = {
     COMMAND: {
         "create": "python -m components.functions_release deploy",
-        "triggers": [f"encrypt-data {'0' * 64} verify_jwt=true"],
+        "environment": {"PF_RELEASE_FUNCTIONS": f"encrypt-data {'0' * 64} verify_jwt=true"},
     }
 }
 BY_FUNCTION = {"Environment": "sandbox", "Function": "encrypt-data"}
