@@ -55,11 +55,15 @@ def _uses(call: KmsResponse) -> Iterator[tuple[str, Key, Mapping[str, str]]]:
 
 def _context(call: KmsResponse, key: Key, encryption: Mapping[str, str]) -> dict[str, list[str]]:
     named = str(call._get_param("KeyId") or "")  # pyright: ignore[reportPrivateUsage]
+    asked: Any = call._get_param("Tags") or []  # pyright: ignore[reportPrivateUsage]
+    tags: Mapping[str, str] = call.kms_backend.tagger.get_tag_dict_for_resource(key.id)
     return {
         "aws:requestedregion": [call.region],
         "kms:calleraccount": [call.current_account],
         "kms:encryptioncontextkeys": [*encryption],
         "kms:requestalias": [alias] if (alias := call.kms_backend.get_alias_name(named)).startswith("alias/") else [],
         "kms:resourcealiases": [*key.aliases],
+        **{f"aws:requesttag/{one['TagKey']}".lower(): [one["TagValue"]] for one in asked},
+        **{f"aws:resourcetag/{name}".lower(): [value] for name, value in tags.items()},
         **{f"kms:encryptioncontext:{name}".lower(): [value] for name, value in encryption.items()},
     }

@@ -47,7 +47,8 @@ class Caller:
             document = self._document(own)
             iam.put_role_policy(RoleName=self._name, PolicyName="own", PolicyDocument=document)
             iam.put_user_policy(UserName=self._name, PolicyName="own", PolicyDocument=document)
-        self.key = kms.create_key(Policy=self._document(key))["KeyMetadata"]["KeyId"]
+        made = kms.create_key(Policy=self._document(key), Tags=[{"TagKey": "Team", "TagValue": "a"}])
+        self.key = made["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName=f"alias/{self._name}", TargetKeyId=self.key)
 
     def _document(self, statements: list[Statement]) -> str:
@@ -131,6 +132,16 @@ def said(call: Any, **named: Any) -> str:
             NOT_OWN,
             id="of another alias",
         ),
+        *(
+            pytest.param(
+                [ENCRYPTS | {"Condition": {"StringEquals": {"aws:ResourceTag/Team": team}}}],
+                [TO_THE_ACCOUNT],
+                None,
+                refusal,
+                id=f"of a key of team {team}",
+            )
+            for team, refusal in (("a", ""), ("b", NOT_OWN))
+        ),
         pytest.param(
             [ENCRYPTS | {"Condition": {"DateLessThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}}}],
             [TO_THE_ACCOUNT],
@@ -193,6 +204,15 @@ def test_a_user_is_held_to_its_policies_too(aws: Aws) -> None:
     assert f":user/{refused.role.rpartition('/')[2]} is not authorized" in said(
         refused.user().encrypt, KeyId=refused.key, Plaintext=b"text"
     )
+
+
+def test_a_tag_that_is_asked_for_counts(aws: Aws) -> None:
+    tags = {"Effect": "Allow", "Action": "kms:TagResource", "Resource": "*"}
+    caller = Caller(aws, [tags | {"Condition": {"StringEquals": {"aws:RequestTag/Team": "a"}}}], [TO_THE_ACCOUNT], None)
+    kms = caller.session()
+    assert [
+        bool(said(kms.tag_resource, KeyId=caller.key, Tags=[{"TagKey": "Team", "TagValue": team}])) for team in "ab"
+    ] == [False, True]
 
 
 def test_a_policy_that_is_attached_or_changed_counts_at_once(aws: Aws) -> None:
