@@ -957,7 +957,8 @@ def doctor(
         if found.moved:
             _say(f"{listed(found.moved)}\n  Put it back: ./pf deploy{loaded.command}")
         if found.state.pending_operations:
-            _say(f"{len(found.state.pending_operations)} operations of an interrupted update are open: ./pf recover")
+            count = len(found.state.pending_operations)
+            _say(f"{count} operations of an interrupted update are open: ./pf recover{loaded.command}")
         if live and (problem := damage(store, live)):
             _say(f"version {live.number}: {problem}; a deployment of the same release writes it anew")
         if expect_no_drift and found.moved:

@@ -79,7 +79,9 @@ def close(stack: Stack, identity: str, *, reason: str, by: str) -> None:
         known = {one.statement.id for one in folder.incidents()[0]}
         if identity not in known:
             names = ", ".join(sorted(known)) or "none"
-            raise OperationError(f"there is no incident {identity!r}; there is: {names}", "./pf incident status")
+            raise OperationError(
+                f"there is no incident {identity!r}; there is: {names}", f"./pf incident status{stack.command}"
+            )
         if folder.closed(identity):
             return
         now = datetime.now(UTC).replace(microsecond=0)

@@ -115,11 +115,13 @@ def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str, l
 def _no_target(store: ReleaseStore) -> NoTargetError:
     latest = store.versions.latest()
     if latest and latest.number == 1:
-        return NoTargetError("there is one version, so a rollback has no target yet", "Mend forwards: ./pf deploy")
+        return NoTargetError(
+            "there is one version, so a rollback has no target yet", f"Mend forwards: ./pf deploy --stack {store.stack}"
+        )
     return NoTargetError(
         "a rollback has no target: each other version is in quarantine, withdrawn, not verified, or what stands now",
         f"What there is: ./pf history --stack {store.stack}. A version that was never verified can be named: "
-        "./pf rollback --version N --reason WHY",
+        f"./pf rollback --stack {store.stack} --version N --reason WHY",
     )
 
 

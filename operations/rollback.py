@@ -92,7 +92,7 @@ def planned(name: str, wish: Wish) -> Generator[Return]:
     with reading():
         live = store.versions.latest()
     if live is None:
-        raise OperationError(f"{name} has no version yet", "The first one comes by: ./pf deploy")
+        raise OperationError(f"{name} has no version yet", f"The first one comes by: ./pf deploy --stack {name}")
     with standing(store, live, NEEDS) as present:
         left = live.content if stands(present, live, state_of(present)) else ""
         target = chosen(store, left=left, number=wish.number, commit=wish.commit, live=live)
@@ -152,7 +152,8 @@ def _carried_out(plan: Return) -> HealthReport:
 def _quarantine(plan: Return) -> str:
     """What keeps the version that was left from coming back, and what takes its change out of the branch."""
     left, target = plan.live, plan.target
-    said = f"version {left.number} is refused from now on, until: ./pf unblock {left.number} --reason WHY"
+    lifted = f"./pf unblock {left.number}{plan.stack.command} --reason WHY"
+    said = f"version {left.number} is refused from now on, until: {lifted}"
     if left.commit in ("", target.commit):
         return said
     return f"{said}\nTake its change out of the branch: git revert --no-edit {target.commit[:12]}..{left.commit[:12]}"

@@ -16,6 +16,8 @@ def unblock(name: str, number: int, reason: str) -> None:
         content = version.content if version else ""
         if content not in quarantined:
             there = ", ".join(str(one.version) for one in quarantined.values()) or "none"
-            raise OperationError(f"version {number} is not in quarantine; there is: {there}", "./pf history")
+            raise OperationError(
+                f"version {number} is not in quarantine; there is: {there}", f"./pf history --stack {name}"
+            )
         say(f"version {number} was left because: {quarantined[content].reason}; lifted because: {reason}")
         store.records.unblock(content)

@@ -158,6 +158,7 @@ def watch(
             seen=display.show,
             still_current=still_current,
             page=lambda text: notify(stack, Event.UNREADABLE, text),
+            command=stack.command,
         )
 
 
@@ -170,12 +171,14 @@ def run(
     seen: Callable[[Window], None],
     still_current: Callable[[], str | None],
     page: Callable[[str], str | None],
+    command: str = "",
     now: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> WatchResult:
     """The watch itself, which knows no network, no terminal and no clock but those that it is given.
 
-    `look` takes a window within so many seconds, `page` calls people and returns what hindered it.
+    `look` takes a window within so many seconds, `page` calls people and returns what hindered it; `command` names the
+    stack in what people are told to type.
     """
     start = now()
     interval = min(WINDOW_SECONDS, seconds / RECENT_WINDOWS)  # a short watch has as many windows to judge by
@@ -217,7 +220,8 @@ def run(
     if unreadable(windows):
         return ended(Outcome.UNREADABLE, f"{_BLIND}. Nothing was rolled back: look whether it is well")
     if unread(windows):
-        return ended(Outcome.UNREADABLE, f"{_UNREAD}; the probes saw nothing wrong. Look: ./pf monitoring alarms")
+        look_at = f"./pf monitoring alarms{command}"
+        return ended(Outcome.UNREADABLE, f"{_UNREAD}; the probes saw nothing wrong. Look: {look_at}")
     if not windows:
         return ended(Outcome.PASSED, "not watched")
     dark = sum(not window.readable for window in windows)

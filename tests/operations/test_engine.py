@@ -22,7 +22,7 @@ from operations.locks import Holder, holders
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
-from operations.state import State, read_once
+from operations.state import Pending, Recorded, State, read_once
 
 pytestmark = pytest.mark.rows("K7", "D2")
 
@@ -126,7 +126,11 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def found(*_: object, **_more: object) -> Preflight:
-        return Preflight(state=State(), release="0123456789abcdef", moved=["urn:pulumi:s::p::aws:sns/topic:Topic::t"])
+        moved = ["urn:pulumi:s::p::aws:sns/topic:Topic::t"]
+        opened = Pending(resource=Recorded(urn=moved[0], type="aws:sns/topic:Topic"), type="creating")
+        return Preflight(state=State(pending_operations=[opened]), release="0123456789abcdef", moved=moved)
+
+    monkeypatch.setenv("PF_STACK", "production")  # so that the stack at hand has to be named
 
     def load(*_: object) -> Stack:
         return stack
@@ -137,7 +141,8 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by
     doctor()
     said = capsys.readouterr().err
     assert f"ada@{socket.gethostname()}, process {pid}" in said
-    assert f"changed beside Pulumi: Topic t\n  Put it back: ./pf deploy{stack.command}\n" in said
+    assert "changed beside Pulumi: Topic t\n  Put it back: ./pf deploy --stack sandbox\n" in said
+    assert "1 operations of an interrupted update are open: ./pf recover --stack sandbox\n" in said
 
 
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:

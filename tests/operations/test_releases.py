@@ -139,13 +139,15 @@ def test_what_was_withdrawn_is_passed_over(what: str, four: History) -> None:
 
 def test_where_nothing_can_come_back_it_is_said(history: History) -> None:
     history.add()
-    with pytest.raises(NoTargetError, match="there is one version, so a rollback has no target yet"):
+    with pytest.raises(NoTargetError, match="there is one version, so a rollback has no target yet") as caught:
         history.choose()
+    assert caught.value.cure == "Mend forwards: ./pf deploy --stack sandbox"
     history.add(verified=None)
     history.quarantine(history.made[0])
     with pytest.raises(NoTargetError, match="each other version is in quarantine") as caught:
         history.choose()
     assert "./pf history --stack sandbox" in caught.value.cure
+    assert caught.value.cure.endswith("./pf rollback --stack sandbox --version N --reason WHY")
 
 
 def test_a_person_names_a_version_or_a_commit(four: History) -> None:

@@ -398,6 +398,15 @@ def test_an_emergency_takes_the_commanders_word(incidents: list[IncidentState], 
     assert (planned.updates, planned.reports()) == ([], [])
 
 
+@pytest.mark.usefixtures("planned")
+def test_what_lifts_the_quarantine_names_the_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PF_STACK", "another")
+    rollback.rollback("sandbox", Wish(reason="it burns"))
+    assert "refused from now on, until: ./pf unblock 2 --stack sandbox --reason WHY\n" in capsys.readouterr().err
+
+
 def test_an_open_incident_is_that_word(planned: World) -> None:
     planned.incidents = [incident(is_open=False), incident(is_open=True)]
     rollback.rollback("sandbox", Wish(reason="it burns", emergency=True))

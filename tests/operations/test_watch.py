@@ -87,6 +87,7 @@ def watched(
         seen=world.saw,
         still_current=still_current,
         page=world.page,
+        command=" --stack production",
         now=lambda: world.time,
         pause=world.pause,
     )
@@ -172,7 +173,7 @@ def test_alarms_that_can_not_be_read_for_minutes_page_once_and_roll_nothing_back
 def test_alarms_that_stay_unread_hold_the_verdict_and_say_where_to_look() -> None:
     result = watched(World(repeat(window(alarms=None))))
     assert result.outcome is Outcome.UNREADABLE
-    assert "./pf monitoring alarms" in result.message
+    assert result.message.endswith(": ./pf monitoring alarms --stack production")
 
 
 def test_where_nothing_can_be_seen_people_are_called_once_and_nothing_is_undone() -> None:
