@@ -11,7 +11,7 @@ from operations.errors import ExitCode, OperationError
 from operations.journal import WATCHING, Journal, Mark, killed, read_mark
 from operations.notify import Event, notify
 from operations.output import say
-from operations.report import report_store
+from operations.report import PLACE_CURE, report_store, told
 from operations.stack import Stack
 from reports.models import Kind, OperationReport, Result
 from reports.store import ReportError
@@ -44,8 +44,11 @@ def conducted(journal: Journal, stack: Stack, *, urgent: bool = False) -> Genera
 
     Raises: OperationError, with what an interruption has left.
     """
-    report_store(stack)  # an address that can't be used is said before anything is done
+    reports = report_store(stack)  # an address that can't be used is said before anything is done
     outer = _see_who_else(journal, stack, urgent=urgent)
+    if not urgent and not outer:  # neither an emergency nor a deployment's way back waits for its report
+        with told(PLACE_CURE):
+            reports.refuse_unwritable()
     started = ThreadPoolExecutor(1).submit(_tell_of_the_start, journal, stack)
     try:
         yield

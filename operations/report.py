@@ -14,6 +14,8 @@ from reports.models import Kind, OperationReport
 from reports.store import ReportError, ReportStore
 from settings import Settings, SettingsError
 
+PLACE_CURE = "PF_REPORTS says where they are: environment.template has an example."
+
 
 class Listed(BaseModel):
     """A report of the list; without its content where that can't be read, and then with the problem."""
@@ -56,7 +58,7 @@ def _opened(
     stack: str, environment: Environment, state: Path, variables: Mapping[str, str], region: str
 ) -> ReportStore:
     url = environment.pf_reports or state / "reports"
-    with told("PF_REPORTS says where they are: environment.template has an example."):
+    with told(PLACE_CURE):
         return ReportStore.of(url, stack, {**variables, "AWS_REGION": environment.aws_region or region})
 
 

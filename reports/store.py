@@ -4,6 +4,7 @@ Reports are listed by their names alone, so that a long history costs nothing an
 """
 
 import re
+import tempfile
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ NAME = re.compile(rf"(?P<kind>{'|'.join(Kind)})-report-(?P<id>{ID})\.json")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]+[a-z0-9]")
 PREFIX = re.compile(r"(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*/?")
 OPTIONS = {"region": re.compile(r"[a-z0-9-]+"), "endpoint": re.compile(r"https?://[A-Za-z0-9.:-]+/?")}
+ROOM = 64 << 10  # bytes: more than a report takes
 TRIES = 100  # milliseconds that may be taken, one after the other
 FIRST_LINES = re.compile(r"\n\nDebug source:.*", re.DOTALL)
 SAID_BY_S3 = re.compile(r"<Code>(?P<code>.*?)</Code>.*?<Message>(?P<message>.*?)</Message>", re.DOTALL)
@@ -76,6 +78,16 @@ class ReportStore:
         raise ReportError(
             f"reports can't be kept in {url!r}: give file:///FOLDER, or s3://BUCKET/PREFIX?region=…&endpoint=…"
         )
+
+    def refuse_unwritable(self) -> None:
+        """Raises: ReportError for a folder that can't take a report. Of a bucket only writing one tells that."""
+        if not isinstance(self._place, Path):
+            return
+        with _told(f"reports can't be written to {self.url}"):
+            self._place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._place) as file:
+                file.write(bytes(ROOM))
+                file.flush()
 
     def write(self, report: OperationReport) -> str:
         """Keep a report, whole; says where. An id that is taken becomes the next free millisecond's."""

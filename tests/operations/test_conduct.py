@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -193,19 +194,52 @@ def test_a_rollback_inside_a_deployment_has_a_report_of_its_own(world: World) ->
 # Reports that can't be kept
 
 
+def in_the_way(world: World) -> None:
+    """A file where the reports' folder is."""
+    folder = world.stack.state / "reports"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("")
+
+
+def test_where_no_report_can_be_written_nothing_is_begun(world: World) -> None:
+    in_the_way(world)
+    with (
+        pytest.raises(OperationError, match="reports can't be written to") as caught,
+        conducted(world.journal(), world.stack),
+    ):
+        pytest.fail("it went on")
+    assert caught.value.code is ExitCode.REFUSED
+    assert "PF_REPORTS" in caught.value.cure
+    assert read_mark(world.store) is None
+    assert world.told == []
+
+
+def test_an_emergency_and_a_way_back_wait_for_no_report(world: World) -> None:
+    deployment = world.journal()
+    with conducted(deployment, world.stack), deployment.step("rolling back"):
+        in_the_way(world)
+        with conducted(world.journal(Kind.ROLLBACK), world.stack):
+            pass
+    with conducted(world.journal(Kind.ROLLBACK), world.stack, urgent=True):
+        pass
+
+
 @pytest.mark.parametrize("happens", [None, fails])
 def test_a_report_that_cannot_be_written_changes_nothing_of_how_it_ended(
     happens: Callable[[], None] | None, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.stack.state.mkdir(exist_ok=True)
-    (world.stack.state / "reports").write_text("a file, where the folder should be")
-    journal = world.journal()
+    def goes_on() -> None:
+        with conducted(world.journal(), world.stack):
+            in_the_way(world)
+            if happens:
+                happens()
+
     if happens:
-        with pytest.raises(OperationError, match="AWS said no"), conducted(journal, world.stack):
-            happens()
+        with pytest.raises(OperationError, match="AWS said no"):
+            goes_on()
     else:
-        with conducted(journal, world.stack):
-            pass
+        goes_on()
     assert "the report could not be written: " in capsys.readouterr().err
     assert read_mark(world.store) is None
 
