@@ -97,7 +97,10 @@ def export(stack: str, folder: str, environment: Mapping[str, str]) -> str:
             return "{}"
         if HALF_WRITTEN not in done.stderr:
             raise StateError(f"`pulumi stack export` failed: {done.stderr.strip()}")
-    raise StateError("the stack's state can't be read: it is damaged, or was being written all the time")
+    raise StateError(
+        f"the state of {stack} can't be read: it is damaged, or was being written all the time. "
+        "Beside it the backend keeps the one before, as .json.bak: copy that over it"
+    )
 
 
 def _run(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

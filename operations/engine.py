@@ -111,7 +111,7 @@ class Engine:
             raise StackMissingError(f"the backend has no stack {self.stack.name}", f"./pf deploy{self.stack.command}")
         raise EngineError(
             f"`pulumi {' '.join(arguments)}` failed: {said.removeprefix('error: ')}",
-            _backend_cure(said) if arguments[0] == "stack" else "",
+            backend_cure(self.stack, said) if arguments[0] == "stack" else "",
             ExitCode.REFUSED,
         )
 
@@ -122,7 +122,7 @@ class Engine:
             code, said = self._select()
         if code:
             message = f"the stack {self.stack.name} can't be opened: {said.removeprefix('error: ')}"
-            raise EngineError(message, _backend_cure(said))
+            raise EngineError(message, backend_cure(self.stack, said))
 
     def _select(self) -> tuple[int, str]:
         pulumi = self._command(())[0]
@@ -327,7 +327,10 @@ class _Interruption:
             self.process.send_signal(signal.SIGINT)
 
 
-def _backend_cure(said: str) -> str:
+def backend_cure(stack: Stack, said: str) -> str:
+    """What to do where the engine can't read a stack, for the reason that it said."""
+    if "incorrect passphrase" in said:
+        return f"PULUMI_CONFIG_PASSPHRASE is not that of {stack.name}: {stack.own('PULUMI_CONFIG_PASSPHRASE')}"
     if "passphrase" in said:
         return ""
     if "checkpoint: EOF" in said:  # the engine was killed while it wrote; the state itself is replaced at one stroke

@@ -65,6 +65,17 @@ def test_what_is_no_state_is_not_taken_for_an_empty_one(code: str, said: str, tm
         read("s", "/", pulumi(tmp_path, code))
 
 
+def test_a_state_that_stays_damaged_is_named_with_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "PAUSE_SECONDS", 0)
+    damaged = "sys.exit('error: failed to load checkpoint: unexpected end of JSON input')"
+    with pytest.raises(
+        StateError, match=r"the state of s can't be read: it is damaged.*\.json\.bak: copy that over it"
+    ):
+        read("s", "/", pulumi(tmp_path, damaged))
+
+
 def test_an_engine_that_does_not_answer_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "SECONDS", 0.2)
     with pytest.raises(StateError, match=r"did not end within 0\.2 s"):
