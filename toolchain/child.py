@@ -4,6 +4,7 @@ It runs in the program's own interpreter, so it needs nothing but the standard l
 stdin is held open by the host: when that ends, however it ends, the whole process group goes too.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -52,6 +53,16 @@ def users_traceback(error: BaseException, program: str) -> str:
     while step is not None and Path(step.tb_frame.f_code.co_filename).resolve() != entry:
         step = step.tb_next
     return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))
+
+
+def finish(*, await_threads: bool) -> None:
+    """What Python does at a program's end, but for taking all modules down, which costs each run 0.1 s.
+
+    A program that failed may have left a thread with a request that the engine doesn't answer any more.
+    """
+    if await_threads:
+        threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
 
 
 def leave(code: int) -> NoReturn:
@@ -104,7 +115,9 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     gc.enable()
     try:
         interruptible(interrupt_once)
-        leave(_run(parsed))
+        code = _run(parsed)
+        finish(await_threads=code == 0)
+        leave(code)
     except KeyboardInterrupt:
         leave(INTERRUPTED)
 
@@ -134,6 +147,8 @@ def _run(request: dict[str, Any]) -> int:
     try:
         loop.run_until_complete(asyncio.wait([task]))
     except SystemExit as error:
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     failure = task.exception()
     if failure is None:

@@ -145,6 +145,29 @@ def test_a_programs_exit_code_fails_the_update(project: Project) -> None:
     assert "exited with non-zero exit code: 3" in project.failing_up()
 
 
+def test_a_programs_last_words_are_shown(project: Project) -> None:
+    project.program("import sys\nsys.exit('the region ' + 'is missing')\n")
+    said = project.failing_up()
+    assert "the region is missing" in said
+    assert "exited with non-zero exit code: 1" in said
+
+
+def test_what_a_program_leaves_for_its_end_is_done(project: Project) -> None:
+    project.program(
+        """
+        import atexit, pathlib, threading, time
+        atexit.register(pathlib.Path("left").touch)
+        def work():
+            time.sleep(0.5)
+            pathlib.Path("worked").touch()
+        threading.Thread(target=work).start()
+        """
+    )
+    project.up()
+    assert (project.folder / "left").exists()
+    assert (project.folder / "worked").exists()
+
+
 def test_an_exit_with_zero_is_success(project: Project) -> None:
     project.program("import pulumi, sys\npulumi.export('value', 1)\nsys.exit(0)\n")
     project.up()
