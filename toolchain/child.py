@@ -56,7 +56,7 @@ def users_traceback(error: BaseException, program: str) -> str:
 
 
 def finish(*, await_threads: bool) -> None:
-    """What Python does at a program's end, but for taking all modules down, which costs each run 0.1 s.
+    """What Python does at a program's end, but for taking its modules down.
 
     A program that failed may have left a thread with a request that the engine doesn't answer any more.
     """
