@@ -194,7 +194,7 @@ def _events(found: Sequence[_Event]) -> Events:
         api_calls=sum(
             int(count)
             for event in found
-            if event.diagnostic and not event.diagnostic.ephemeral
+            if event.diagnostic and event.diagnostic.severity == "info"  # an error quotes what was said
             for count in API_CALLS.findall(event.diagnostic.message)
         ),
     )

@@ -17,6 +17,7 @@ Kind = Literal[
     "boolean",
     "integer",
     "number",
+    "list",
     "strings",
     "map",
     "object",
@@ -209,6 +210,7 @@ _KIND_WORDS: Mapping[Kind, str] = {
     "boolean": "true or false",
     "integer": "a whole number",
     "number": "a number",
+    "list": "a list",
     "strings": "a list of strings",
     "map": "an object of strings",
     "object": "an object",
@@ -241,6 +243,8 @@ def _is_kind(kind: Kind, value: Any) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
+        case "list":
+            return isinstance(value, list)
         case "strings":
             return isinstance(value, list) and all(isinstance(one, str) for one in value)
         case "map":

@@ -5,6 +5,7 @@ from textwrap import indent
 
 import pytest
 
+from sandbox.processes import wait_for
 from tests.conformance.project import Project
 
 pytestmark = [pytest.mark.drill, pytest.mark.rows("K4", "K7")]
@@ -39,6 +40,32 @@ def test_only_the_last_newline_of_what_is_printed_is_dropped(project: Project) -
     command(project, 'create=r\'printf "a\\n\\n"; printf " b " >&2\'')
     project.up()
     assert project.outputs() == {"stdout": "a\n", "stderr": " b "}
+
+
+def test_what_is_printed_is_kept_to_the_byte(project: Project) -> None:
+    command(project, r"create='printf \'a\\r\\nb\\rc\\n\\303\\274\''")
+    project.up()
+    assert project.outputs()["stdout"] == "a\r\nb\rc\nü"
+
+
+def test_what_is_no_text_is_refused(project: Project) -> None:
+    command(project, r"create='printf \'\\377\''")
+    assert "invalid UTF-8" in project.failing_up()
+
+
+def test_a_process_that_a_command_leaves_in_the_background_goes_on(project: Project) -> None:
+    command(project, "create='(while ! test -e end; do sleep 0.1; done; touch ended) >/dev/null 2>&1 & true'")
+    project.up()
+    (project.folder / "end").touch()
+    assert wait_for((project.folder / "ended").exists, 10)
+
+
+def test_an_empty_command_and_folder_are_taken_as_they_are(project: Project) -> None:
+    command(project, "create='echo one', dir=''")
+    project.up()
+    command(project, "create='', dir=''")
+    project.up()
+    assert project.outputs()["stdout"] == ""
 
 
 def test_a_change_runs_update_and_where_there_is_none_create(project: Project) -> None:
@@ -204,7 +231,8 @@ def test_what_is_logged_depends_on_the_level_and_what_is_kept_does_not(
 ) -> None:
     # Put together by the shell: the words stand nowhere in the program.
     command(project, f"create='echo said-$((1+1))-out; echo said-$((1+1))-err >&2', logging='{level}'")
-    said = project.up().partition("Outputs:")[0]
+    said, _, diagnostics = project.up().partition("Outputs:")[0].partition("Diagnostics:")
+    assert "said-2" not in diagnostics, "it is shown while the command runs, and not again"
     assert [one for one in ("out", "err") if f"said-2-{one}" in said] == list(shown)
     assert project.outputs() == {"stdout": "said-2-out", "stderr": "said-2-err"}
 
@@ -246,9 +274,31 @@ def test_a_property_that_is_none_is_refused_by_name(project: Project) -> None:
     assert "creat" in project.failing_preview()
 
 
-def test_a_wrong_type_is_refused_by_name(project: Project) -> None:
-    command(project, "create=['true']")
-    assert "create" in project.failing_preview()
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ("create=['true']", "create"),
+        ("create='true', interpreter='bash'", "interpreter"),
+        ("create='true', interpreter=[1]", "interpreter"),
+        ("create='true', environment={'A': 3}", "environment"),
+        ("create='true', asset_paths=[1]", "assetPaths"),
+        ("create='true', logging='loud'", "logging"),
+    ],
+)
+def test_a_wrong_type_is_refused_by_name(project: Project, arguments: str, refused: str) -> None:
+    command(project, arguments)
+    said = project.failing_preview()
+    assert refused in said
+    assert "Exception calling" not in said
+
+
+@pytest.mark.differs("a command may be run by the program, as `local.run`; here the resource alone is served")
+def test_a_program_may_run_a_command_itself(project: Project) -> None:
+    project.program(
+        "import pulumi\nfrom pulumi_command import local\npulumi.export('it', local.run(command='echo hi').stdout)\n"
+    )
+    project.up()
+    assert project.outputs() == {"it": "hi"}
 
 
 def test_a_plugin_that_dies_in_mid_update_leaves_a_state_that_can_be_read(project: Project) -> None:

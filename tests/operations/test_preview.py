@@ -170,6 +170,15 @@ def test_functions_are_named_with_the_digests_of_their_source() -> None:
     ]
 
 
+def test_the_calls_of_a_command_are_counted_once_from_what_it_says_while_it_runs(tmp_path: Path) -> None:
+    """The command provider's lines are ephemeral, and its error quotes them."""
+    said = {"message": "Management API calls: 3\n", "severity": "info", "ephemeral": True}
+    failed = {"message": "exit status 1: running x:\nManagement API calls: 3\n", "severity": "error"}
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps({"diagnosticEvent": one}) + "\n" for one in (said, failed)))
+    assert read_events(log).api_calls == 3
+
+
 def test_policies_that_ran_and_those_that_refuse_are_told_apart() -> None:
     events = read_events(LOGS / "changed.jsonl")
     assert events.checked == {"security-approval"}

@@ -1,4 +1,4 @@
-"""Running a command in a process group of its own, so that all it started ends with it."""
+"""Running a command in a process group of its own, so that all it started ends with it when it is interrupted."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 # Walked by a signal handler while threads add to it: a set's own operations need no lock of ours.
-_running: set[subprocess.Popen[str]] = set()
+_running: set[subprocess.Popen[bytes]] = set()
 
 Line = Callable[[str, str], None]
 """Takes (stream, line) as soon as the command prints it."""
@@ -33,6 +33,7 @@ def run(
 
     Raises:
         OSError: there is no such interpreter or folder.
+        UnicodeDecodeError: what it printed is no text, though it ended well.
     """
     process = subprocess.Popen(
         command,
@@ -41,15 +42,12 @@ def run(
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
         process_group=0,
     )
     _running.add(process)
     try:
         return _follow(process, stdin, on_line)
     finally:
-        _signal(process, signal.SIGKILL)  # what it left behind in its group
         _running.discard(process)
 
 
@@ -66,14 +64,14 @@ def end_all() -> None:
         _signal(process, signal.SIGKILL)
 
 
-def _follow(process: subprocess.Popen[str], stdin: str | None, on_line: Line) -> Finished:
-    printed: dict[str, list[str]] = {"stdout": [], "stderr": [], "both": []}
+def _follow(process: subprocess.Popen[bytes], stdin: str | None, on_line: Line) -> Finished:
+    printed: dict[str, list[bytes]] = {"stdout": [], "stderr": [], "both": []}
 
-    def read(name: str, stream: IO[str] | None) -> None:
+    def read(name: str, stream: IO[bytes] | None) -> None:
         for line in stream or ():
             printed[name].append(line)
             printed["both"].append(line)
-            on_line(name, line.rstrip("\n"))
+            on_line(name, line.decode(errors="replace").rstrip("\r\n"))
 
     readers = [
         threading.Thread(target=read, args=("stdout", process.stdout)),
@@ -83,14 +81,17 @@ def _follow(process: subprocess.Popen[str], stdin: str | None, on_line: Line) ->
         reader.start()
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # a command may end without reading it
-            pipe.write(stdin or "")
+            pipe.write((stdin or "").encode())
     code = process.wait()
     for reader in readers:
         reader.join()
-    stdout, stderr, both = ("".join(printed[name]).removesuffix("\n") for name in ("stdout", "stderr", "both"))
+    errors = "replace" if code else "strict"
+    stdout, stderr, both = (
+        b"".join(printed[name]).removesuffix(b"\n").decode(errors=errors) for name in ("stdout", "stderr", "both")
+    )
     return Finished(code=code, stdout=stdout, stderr=stderr, both=both)
 
 
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # the group is gone
         os.killpg(process.pid, number)

@@ -13,29 +13,30 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 from typing_extensions import override
 
 from sandbox.providers.command import files, processes
+from sandbox.providers.resource import Property, failures
 from sandbox.providers.wire import UNKNOWN, Values, decode, encode, holds_secret, secret
 
 COMMAND: Final = "command:local:Command"
-INPUTS: Final = {
-    "addPreviousOutputInEnv": bool,
-    "archivePaths": list,
-    "assetPaths": list,
-    "create": str,
-    "delete": str,
-    "dir": str,
-    "environment": dict,
-    "interpreter": list,
-    "logging": str,
-    "stdin": str,
-    "triggers": list,
-    "update": str,
-}
 OUTPUTS: Final = ("stdout", "stderr", "assets", "archive")
 LOGGING: Final = {
     "stdoutAndStderr": ("stdout", "stderr"),
     "stdout": ("stdout",),
     "stderr": ("stderr",),
     "none": (),
+}
+INPUTS: Final = {
+    "addPreviousOutputInEnv": Property(kind="boolean"),
+    "archivePaths": Property(kind="strings"),
+    "assetPaths": Property(kind="strings"),
+    "create": Property(),
+    "delete": Property(),
+    "dir": Property(),
+    "environment": Property(kind="map"),
+    "interpreter": Property(kind="strings"),
+    "logging": Property(choices=tuple(LOGGING)),
+    "stdin": Property(),
+    "triggers": Property(kind="list"),
+    "update": Property(),
 }
 SHELL: Final = ["/bin/sh", "-c"]
 
@@ -76,11 +77,18 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     @override
+    def Invoke(self, request: Any, context: Any) -> Any:
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"{request.tok}: the sandbox's stand-in for the command provider serves no function, but {COMMAND} alone",
+        )
+
+    @override
     def Check(self, request: Any, context: Any) -> Any:
         _only_command(context, request.urn)
         news = decode(request.news)
-        failures = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in _failures(news)]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        wrong = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in failures(INPUTS, news)]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=wrong)
 
     @override
     def Diff(self, request: Any, context: Any) -> Any:
@@ -123,7 +131,7 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.UpdateResponse(properties=_result(request.news, _unknown(request.news)))
         inputs, before = decode(request.news), decode(request.olds)
-        command = inputs.get("update") or inputs.get("create")
+        command = inputs.get("create") if inputs.get("update") is None else inputs["update"]
         return provider_pb2.UpdateResponse(properties=self._run(context, request.urn, request.news, command, before))
 
     @override
@@ -141,11 +149,11 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
     def _run(self, context: Any, urn: str, properties: Any, command: str | None, before: Values) -> Any:
         """Run it and return the outputs; no command leaves the outputs as they were."""
         inputs = decode(properties)
-        if not command:
+        if command is None:
             return _result(
                 properties, {"stdout": "", "stderr": ""} | {key: before[key] for key in OUTPUTS if key in before}
             )
-        environment = {key: str(value) for key, value in (inputs.get("environment") or {}).items()}
+        environment: dict[str, str] = dict(inputs.get("environment") or {})
         if inputs.get("addPreviousOutputInEnv", True):
             printed = {f"PULUMI_COMMAND_{key.upper()}": str(before.get(key) or "") for key in ("stdout", "stderr")}
             environment |= {name: text for name, text in printed.items() if text}
@@ -161,12 +169,15 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
             done = processes.run(
                 arguments,
                 environment=environment,
-                cwd=inputs.get("dir"),
+                cwd=inputs.get("dir") or None,
                 stdin=inputs.get("stdin"),
                 on_line=log,
             )
         except OSError as error:
             context.abort(grpc.StatusCode.UNKNOWN, f"{_not_started(error, arguments[0], inputs)}: {running}:\n")
+            raise
+        except UnicodeDecodeError:
+            context.abort(grpc.StatusCode.INTERNAL, f"what it printed contains invalid UTF-8: {running}")
             raise
         if self._cancelled:
             context.abort(grpc.StatusCode.CANCELLED, f"interrupted: {running}")
@@ -181,7 +192,7 @@ class CommandProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _log(self, urn: str, line: str) -> None:
         if self._engine is not None:
-            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn))
+            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn, ephemeral=True))
 
 
 def _only_command(context: Any, urn: str) -> None:
@@ -191,18 +202,6 @@ def _only_command(context: Any, urn: str) -> None:
             grpc.StatusCode.UNIMPLEMENTED,
             f"{token}: the sandbox's stand-in for the command provider doesn't serve this type. It serves: {COMMAND}",
         )
-
-
-def _failures(inputs: Values) -> list[tuple[str, str]]:
-    failures: list[tuple[str, str]] = []
-    for key, value in inputs.items():
-        if key not in INPUTS:
-            failures.append((key, f"unknown property {key!r} of {COMMAND}"))
-        elif value is not None and value != UNKNOWN and not isinstance(value, INPUTS[key]):
-            failures.append((key, f"{key}: expected {INPUTS[key].__name__}, got {type(value).__name__}"))
-    if (logging := inputs.get("logging")) is not None and logging not in LOGGING:
-        failures.append(("logging", f"logging: expected one of {', '.join(LOGGING)}, got {logging!r}"))
-    return failures
 
 
 def _places(key: str, old: Any, new: Any) -> list[str]:
