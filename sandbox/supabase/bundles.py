@@ -63,10 +63,14 @@ async def make_bundle(store: Store, slug: str, form: FormData) -> Bundle:
         with tempfile.TemporaryDirectory(dir=store.sources) as made:
             content = Path(made) / "content"
             for name, data in files.items():
-                (content / name).parent.mkdir(parents=True, exist_ok=True)
-                (content / name).write_bytes(data)
+                try:
+                    (content / name).parent.mkdir(parents=True, exist_ok=True)
+                    (content / name).write_bytes(data)
+                except (OSError, ValueError) as error:
+                    raise BundleError(f"Invalid file path - {name}") from error
             await _load(content, bundle)
-            shutil.move(content, folder)
+            if not folder.exists():  # the same source may have been uploaded twice at once
+                shutil.move(content, folder)
     store.save_bundle(bundle)
     return bundle
 

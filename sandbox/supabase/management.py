@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from anyio import to_thread
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,8 +23,10 @@ CALLS_A_MINUTE = 600
 
 
 class NewSecret(BaseModel):
-    name: str
-    value: str
+    """A function has it as a variable of its environment."""
+
+    name: str = Field(pattern=r"^[^=\x00]+$", max_length=256)
+    value: str = Field(pattern=r"^[^\x00]*$", max_length=24576)
 
 
 class Switch(BaseModel):
@@ -32,7 +34,7 @@ class Switch(BaseModel):
 
     slug: str
     name: str = ""
-    ezbr_sha256: str
+    ezbr_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     verify_jwt: bool = True
 
 
@@ -110,7 +112,7 @@ class Management:
             try:
                 response: Response = await handler(request)
             except ValidationError as error:
-                response = _error(400, f"Invalid request: {error.errors()[0]['msg']}")
+                response = _error(400, f"Invalid request: {_first(error)}")
             response.headers.update(self._limit.headers())
             return response
 
@@ -204,6 +206,11 @@ class Management:
 
 def _error(status: int, message: str) -> JSONResponse:
     return JSONResponse({"message": message}, status)
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors()[0]
+    return ": ".join([*map(str, found["loc"]), found["msg"]])
 
 
 def _answers(dsn: str) -> bool:

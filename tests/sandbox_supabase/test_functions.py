@@ -188,6 +188,26 @@ def test_the_management_api_refuses(project: Project, path: str, token: str | No
     assert project.api("GET", path, token).status_code == status
 
 
+@pytest.mark.parametrize(
+    "secret", [{"name": "", "value": "x"}, {"name": "A=B", "value": "x"}, {"name": "A", "value": "\0"}]
+)
+def test_a_secret_that_can_be_no_variable_is_refused_and_breaks_no_function(
+    project: Project, user: str, secret: dict[str, str]
+) -> None:
+    assert project.api("POST", f"{PROJECT}/secrets", json=[secret]).status_code == 400
+    project.write("whole", answering("well"))
+    assert project.deploy("whole").returncode == 0
+    assert project.call("whole", user).text == "well"
+
+
+@pytest.mark.parametrize("name", ["index.ts/inner", "a" * 300])
+def test_a_path_that_can_be_no_file_is_refused(project: Project, name: str) -> None:
+    metadata = (None, json.dumps({"entrypoint_path": "index.ts"}))
+    files = [("metadata", metadata), ("file", ("index.ts", b"1")), ("file", (name, b"1"))]
+    answer = project.api("POST", f"{PROJECT}/functions/deploy?slug=paths", files=files)
+    assert (answer.status_code, "Invalid file path" in answer.text) == (400, True)
+
+
 def test_a_path_that_leads_outside_is_refused(project: Project) -> None:
     files = {
         "file": ("../../outside.ts", b"", "application/octet-stream"),
