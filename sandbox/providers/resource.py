@@ -7,6 +7,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
 from sandbox.providers.archives import is_archive
@@ -107,6 +108,8 @@ class Resource(ABC):
     """The property that is filled in from the resource's name; empty where there is none."""
     imported_by: ClassVar[tuple[str, ...]] = ()
     """Where the id alone doesn't say which it is: the properties that do. `import` and `read` take them as `a/b`."""
+    id_form: ClassVar[str] = ""
+    """Of what it is imported by, where not every text will do; in capitals what varies."""
 
     @abstractmethod
     def create(self, aws: Any, inputs: Values) -> str:
@@ -128,6 +131,10 @@ class Resource(ABC):
         """What `read` finds it by: its id, or where that is not enough, what it is imported by."""
         parts = [known.get(key) for key in self.imported_by]
         return "/".join(map(str, parts)) if parts and all(parts) else id_
+
+    def may_be(self, found: str) -> bool:
+        """Whether it could be imported by this."""
+        return not self.id_form or fnmatchcase(found, re.sub("[A-Z]+", "?*", self.id_form))
 
     def id_of(self, found: str, live: Values) -> str:
         """The official provider's id of what `read` found."""

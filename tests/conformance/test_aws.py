@@ -357,6 +357,18 @@ def test_a_resource_may_name_its_region(aws_project: Project) -> None:
     assert ":us-west-2:" in aws_project.outputs()["arn"]
 
 
+@pytest.mark.differs(
+    "what the provider fills in stands in the inputs, `__defaults` names it; here inputs stay as given"
+)
+def test_what_is_filled_in_stands_in_the_inputs(aws_project: Project) -> None:
+    """Policies see it so: one that wants something said mustn't be content with a default."""
+    aws_project.program(HEAD + "aws.iam.User('one', name='filled-in')\n")
+    aws_project.up()
+    inputs = aws_project.resources()["one"]["inputs"]
+    assert inputs["path"] == "/"
+    assert "path" in inputs["__defaults"]
+
+
 @pytest.mark.differs("IAM's policies may be given as objects; here as JSON alone")
 def test_a_policy_may_be_an_object(aws_project: Project) -> None:
     aws_project.program(

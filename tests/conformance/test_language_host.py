@@ -198,6 +198,23 @@ def test_an_interrupt_ends_the_program(project: Project) -> None:
     project.up()  # the interrupted one left no lock
 
 
+@pytest.mark.differs("a program may bring a provider of its own (`pulumi.dynamic`); here the engine misses its plugin")
+def test_a_program_may_bring_a_provider_of_its_own(project: Project) -> None:
+    project.program(
+        """
+        from pulumi import dynamic
+        class Provider(dynamic.ResourceProvider):
+            def create(self, props):
+                return dynamic.CreateResult("an-id", {})
+        class Own(dynamic.Resource):
+            def __init__(self):
+                super().__init__(Provider(), "own", {})
+        Own()
+        """
+    )
+    project.up()
+
+
 def test_an_unknown_output_is_unknown_in_a_preview_only(project: Project) -> None:
     project.program(
         """

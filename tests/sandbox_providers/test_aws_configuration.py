@@ -7,6 +7,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
+from sandbox.providers.aws.provider import TYPES
 from sandbox.providers.wire import decode, encode
 from tests.sandbox_providers.plugin import NONE, Plugin, started
 
@@ -36,6 +37,13 @@ def test_what_would_do_nothing_here_is_refused_by_its_name(aws: Plugin, key: str
     )
     assert [failure.property for failure in answer.failures] == [key]
     assert f"aws:{key}" in answer.failures[0].reason
+
+
+@pytest.mark.parametrize("type_name", [name for name, one in TYPES.items() if one.id_form])
+def test_an_id_of_another_form_is_refused_with_the_one_that_is_needed(aws: Plugin, type_name: str) -> None:
+    with pytest.raises(grpc.RpcError) as refusal:
+        aws.read(type_name, "none")
+    assert f"unexpected format of ID (none), expected {TYPES[type_name].id_form}" in str(refusal.value)
 
 
 def test_default_tags_come_with_every_resource_and_are_no_drift(

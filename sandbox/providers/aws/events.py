@@ -86,6 +86,7 @@ class EventTarget(Resource):
 
     type_name = "aws:cloudwatch/eventTarget:EventTarget"
     label = "EventBridge Target"
+    id_form = "RULE/TARGET"
     autonamed = "targetId"
     imported_by = ("rule", "targetId")
     properties: ClassVar = {

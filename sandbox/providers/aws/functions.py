@@ -170,6 +170,7 @@ class Permission(Resource):
 
     type_name = "aws:lambda/permission:Permission"
     label = "Lambda Permission"
+    id_form = "FUNCTION/STATEMENT"
     autonamed = "statementId"
     imported_by = ("function", "statementId")
     properties: ClassVar = {

@@ -187,6 +187,7 @@ class InlinePolicy(Resource):
 class RolePolicy(InlinePolicy):
     type_name = "aws:iam/rolePolicy:RolePolicy"
     label = "IAM Role Policy"
+    id_form = "ROLE:NAME"
     owner = "role"
     argument = "RoleName"
     properties: ClassVar = {
@@ -199,6 +200,7 @@ class RolePolicy(InlinePolicy):
 class UserPolicy(InlinePolicy):
     type_name = "aws:iam/userPolicy:UserPolicy"
     label = "IAM User Policy"
+    id_form = "USER:NAME"
     owner = "user"
     argument = "UserName"
     properties: ClassVar = {
@@ -213,6 +215,7 @@ class Policy(Resource):
 
     type_name = "aws:iam/policy:Policy"
     label = "IAM Policy"
+    id_form = "arn:PARTITION:iam::ACCOUNT:policy/NAME"
     computed = ("arn", "attachmentCount", "policyId", "tagsAll")
     properties: ClassVar = {
         "description": Property(default="", replaces=True, longest=1000),
@@ -278,6 +281,7 @@ class Policy(Resource):
 class RolePolicyAttachment(Resource):
     type_name = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
     label = "IAM Role Policy Attachment"
+    id_form = "ROLE/POLICY"
     autonamed = ""
     properties: ClassVar = {
         "policyArn": Property(required=True, replaces=True),
@@ -308,6 +312,7 @@ class OpenIdConnectProvider(Resource):
 
     type_name = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
     label = "IAM OIDC Provider"
+    id_form = "arn:PARTITION:iam::ACCOUNT:oidc-provider/HOST"
     autonamed = ""
     computed = ("arn", "tagsAll")
     properties: ClassVar = {

@@ -150,6 +150,11 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         resource = self._type(context, request.urn)
         known = decode(request.inputs)
         id_ = resource.lookup(request.id, known)
+        if not resource.may_be(id_):
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"reading {resource.label}: unexpected format of ID ({id_}), expected {resource.id_form}",
+            )
         live = self._answer(context, f"reading {resource.label} ({id_})", lambda: resource.read(self._aws, id_))
         if live is None:
             return provider_pb2.ReadResponse()

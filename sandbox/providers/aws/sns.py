@@ -17,6 +17,7 @@ _unless_gone = partial(unless_gone, GONE)
 class Topic(Resource):
     type_name = "aws:sns/topic:Topic"
     label = "SNS Topic"
+    id_form = "arn:PARTITION:sns:REGION:ACCOUNT:NAME"
     computed = ("arn", "owner", "tagsAll")
     attribute_of: ClassVar = {
         "contentBasedDeduplication": "ContentBasedDeduplication",
@@ -90,6 +91,7 @@ class Topic(Resource):
 class TopicPolicy(Resource):
     type_name = "aws:sns/topicPolicy:TopicPolicy"
     label = "SNS Topic Policy"
+    id_form = "arn:PARTITION:sns:REGION:ACCOUNT:NAME"
     autonamed = ""
     computed = ("owner",)
     properties: ClassVar = {
