@@ -1,12 +1,20 @@
 """Every command of the documents is one that works: they are run here, in order, as they stand."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from operations.cli import app
+from sandbox.cli import app as sandbox
 from tests.e2e.checkout import ROOT, Checkout, new_checkout
 
+DOCUMENTS = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/**/*.md"))
+WITHIN_A_SENTENCE = re.compile(r"`\./pf ([^`\n]+)`")
+PLACEHOLDERS = {"N": "1"}  # what a person puts in the place of a number
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -47,7 +55,21 @@ def test_the_way_to_production_is_rehearsed_by_its_own_commands() -> None:
         run_all(checkout, "docs/going-to-production.md")
 
 
-@pytest.mark.parametrize("document", sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("docs/**/*.md")))
+@pytest.mark.rows("R5")
+@pytest.mark.parametrize("document", ["README.md", *DOCUMENTS])
+def test_every_command_within_a_sentence_is_one_of_pf(document: str) -> None:
+    for line in WITHIN_A_SENTENCE.findall((ROOT / document).read_text()):
+        words = [PLACEHOLDERS.get(word, word) for word in shlex.split(line)]
+        command: Any = typer.main.get_command(sandbox if words[0] == "sandbox" else app)
+        words = words[words[0] == "sandbox" :]
+        while words and not words[0].startswith("-") and (verbs := getattr(command, "commands", {})):
+            assert words[0] in verbs, f"./pf {line}"
+            command = verbs[words.pop(0)]
+        if words != ["--help"]:
+            command.make_context(f"pf {line}", words)  # raises what is wrong with the options
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_between_documents_leads_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", text):

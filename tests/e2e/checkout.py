@@ -19,6 +19,11 @@ from sandbox.processes import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 240
+# How operations of AWS begin that change nothing; what was refused is told (Publish), too.
+_READING = (
+    *("Describe", "Get", "List", "AssumeRole", "/", "Encrypt", "Decrypt", "GenerateDataKey", "PutMetricData"),
+    "Publish",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +102,28 @@ class Checkout:
         """Every operation that reached AWS so far, in order."""
         return [entry["operation"] for entry in _json_lines(self.state / "sandbox/aws/requests.jsonl")]
 
+    def aws_writes(self) -> list[str]:
+        """Operations that changed something in AWS so far. What is measured or told changes nothing."""
+        return [operation for operation in self.aws_operations() if not operation.startswith(_READING)]
+
     def supabase_requests(self) -> list[tuple[str, str]]:
         """Method and path of every call that reached the Management API or the gateway so far, in order."""
         return [
             (entry["method"], entry["path"]) for entry in _json_lines(self.state / "sandbox/supabase/requests.jsonl")
         ]
+
+    def supabase_writes(self) -> list[tuple[str, str]]:
+        """To the Management API; calls of the functions change nothing."""
+        sent = self.supabase_requests()
+        return [(method, path) for method, path in sent if method != "GET" and "/functions/v1/" not in path]
+
+    @property
+    def state_file(self) -> Path:
+        return self.state / "sandbox/pulumi/.pulumi/stacks/parker-flight/sandbox.json"
+
+    def standing(self) -> tuple[bytes, list[str], list[tuple[str, str]]]:
+        """The same before and after what changes nothing: the state, and every write to AWS and Supabase so far."""
+        return self.state_file.read_bytes(), self.aws_writes(), self.supabase_writes()
 
     def eventually(self, condition: Callable[[], bool], seconds: float = 60) -> bool:
         """Whether the condition came true in time."""

@@ -11,13 +11,6 @@ import yaml
 from tests.e2e.checkout import Checkout, new_checkout
 
 
-def writes(checkout: Checkout) -> list[str]:
-    """Operations that change something in AWS."""
-    reading = ("Describe", "Get", "List", "AssumeRole", "/", "Encrypt", "Decrypt", "GenerateDataKey", "PutMetricData")
-    reading += ("Publish",)  # what was refused is told, too
-    return [operation for operation in checkout.aws_operations() if not operation.startswith(reading)]
-
-
 @contextmanager
 def config(checkout: Checkout, key: str, value: object) -> Generator[None]:
     file = checkout.root / "Pulumi.sandbox.yaml"
@@ -45,7 +38,7 @@ def config(checkout: Checkout, key: str, value: object) -> Generator[None]:
 def test_a_wrong_config_is_named_with_its_file_and_changes_nothing(
     checkout: Checkout, key: str, value: object, named: str
 ) -> None:
-    before = writes(checkout)
+    before = checkout.standing()
     with config(checkout, key, value):
         by_pf = checkout.pf("deploy", check=False)
         by_engine = checkout.pulumi("up", "--yes", "--non-interactive", check=False)
@@ -55,27 +48,74 @@ def test_a_wrong_config_is_named_with_its_file_and_changes_nothing(
         assert named in message
         assert "Traceback" not in message
     assert "Pulumi.sandbox.yaml" in by_pf.stderr
-    assert writes(checkout) == before
+    assert checkout.standing() == before
 
 
 @pytest.mark.rows("K7", "R3")
 @pytest.mark.parametrize("name", ["SUPABASE_ACCESS_TOKEN", "AWS_ACCESS_KEY_ID"])
 def test_a_missing_setting_is_named(checkout: Checkout, name: str) -> None:
-    before = writes(checkout)
+    before = checkout.standing()
     refused = checkout.pf("deploy", check=False, environment={name: ""})
     assert refused.returncode != 0
     assert name in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert writes(checkout) == before
+    assert checkout.standing() == before
 
 
 @pytest.mark.rows("K4")
 def test_a_wrong_token_is_refused_before_anything_is_written(checkout: Checkout) -> None:
-    before = writes(checkout)
+    before = checkout.standing()
     refused = checkout.pf("deploy", check=False, environment={"SUPABASE_ACCESS_TOKEN": "sbp_" + "0" * 40})
     assert refused.returncode != 0
     assert "SUPABASE_ACCESS_TOKEN" in refused.stderr
-    assert writes(checkout) == before
+    assert checkout.standing() == before
+
+
+@pytest.mark.rows("D2", "D4")
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (("--hotfix",), {}, "the reason is empty"),
+        (("--reason", "two\nlines"), {}, "more than one line"),
+        (("--emergency", "--reason", "x" * 10_000), {}, "10000 characters"),
+        ((), {"PF_REPORTS": "file:///dev/null/reports"}, "reports can't be written to"),
+        ((), {"PULUMI_CONFIG_PASSPHRASE": "wrong"}, "PULUMI_CONFIG_PASSPHRASE is not that of sandbox"),
+    ],
+)
+def test_a_deployment_that_cannot_be_done_as_asked_changes_nothing(
+    checkout: Checkout, arguments: tuple[str, ...], environment: dict[str, str], message: str
+) -> None:
+    before = checkout.standing()
+    refused = checkout.pf("deploy", *arguments, check=False, environment=environment)
+    assert refused.returncode == 3
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert checkout.standing() == before
+
+
+@pytest.mark.rows("D2", "K8")
+def test_a_damaged_lock_or_state_is_named_and_left_as_it_is(checkout: Checkout) -> None:
+    lock = checkout.state / "sandbox/pulumi/.pulumi/locks/organization/parker-flight/sandbox/damaged.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text("{")
+    whole = checkout.state_file.read_bytes()
+    try:
+        before = checkout.standing()
+        refused = checkout.pf("deploy", check=False)
+        assert (refused.returncode, checkout.standing()) == (3, before)
+        assert "the lock of sandbox is damaged" in refused.stderr
+        assert refused.stderr.endswith("./pf unlock\n")
+        lock.unlink()
+
+        checkout.state_file.write_bytes(whole[:5000])
+        before = checkout.standing()
+        for command in (("deploy",), ("rollback", "--reason", "x")):
+            refused = checkout.pf(*command, check=False)
+            assert (refused.returncode, checkout.standing()) == (3, before)
+            assert ".json.bak: copy that over it" in refused.stderr
+    finally:
+        lock.unlink(missing_ok=True)
+        checkout.state_file.write_bytes(whole)
 
 
 @pytest.mark.rows("K4")

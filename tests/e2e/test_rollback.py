@@ -46,12 +46,6 @@ def key_ids(checkout: Checkout) -> set[str]:
     return {key["KeyId"] for key in checkout.aws("kms").list_keys()["Keys"]}
 
 
-def writes(checkout: Checkout) -> list[tuple[str, str]]:
-    """To the Management API; calls of the functions change nothing."""
-    sent = checkout.supabase_requests()
-    return [(method, path) for method, path in sent if method != "GET" and "/functions/v1/" not in path]
-
-
 def forge(checkout: Checkout, version: Path, folder: Path, config: dict[str, Any]) -> None:
     """The version's release with other settings, as the store would have it."""
     content = json.loads(version.read_text())
@@ -163,12 +157,11 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
     assert note_of(checkout) == "C"
     left = live(checkout)
 
-    state = checkout.state / "sandbox/pulumi/.pulumi/stacks/parker-flight/sandbox.json"
-    content, sent = state.read_bytes(), writes(checkout)
+    stood = checkout.standing()
     plan = checkout.pf("rollback", "--version", str(first), "--reason", "a drill", "--dry-run").stdout
     assert f"from version {left} back to version {first}" in plan
     assert "encrypt-data" in plan
-    assert (state.read_bytes(), writes(checkout), note_of(checkout)) == (content, sent, "C")
+    assert (checkout.standing(), note_of(checkout)) == (stood, "C")
 
     source = json.loads((store(checkout) / f"versions/{left}.json").read_text())["source"]
     archived = store(checkout) / f"sources/{source}.tar.gz"
@@ -300,14 +293,16 @@ def test_a_key_that_a_denied_rollback_adopted_goes_out_of_the_state_by_one_comma
 def test_a_wish_that_cannot_be_met_changes_nothing(
     checkout: Checkout, arguments: tuple[str, ...], message: str
 ) -> None:
-    before, sent = live(checkout), writes(checkout)
+    before, stood = live(checkout), checkout.standing()
     refused = checkout.pf("rollback", *arguments, check=False)
     assert refused.returncode in (3, 64)
     assert message in refused.stderr
-    assert (live(checkout), writes(checkout)) == (before, sent)
+    assert (live(checkout), checkout.standing()) == (before, stood)
 
 
 def test_a_rollback_to_what_stands_is_refused(checkout: Checkout) -> None:
+    stood = checkout.standing()
     refused = checkout.pf("rollback", "--version", str(live(checkout)), "--reason", "x", check=False)
     assert refused.returncode == 3
     assert "brings what stands already" in refused.stderr
+    assert checkout.standing() == stood
