@@ -238,7 +238,7 @@ def test_an_unknown_stack_names_those_that_are_there(tmp_path: Path) -> None:
         Settings.from_file("staging", tmp_path)
 
 
-@pytest.mark.rows("D3")
+@pytest.mark.rows("D3", "D4")
 def test_a_deployment_is_watched_for_15_minutes_and_a_hotfix_for_30() -> None:
     settings = Settings.from_config(GOOD, "staging")
     assert settings.watch_seconds(hotfix=False) == 15 * 60

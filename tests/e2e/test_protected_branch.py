@@ -76,6 +76,7 @@ def _keep_approvals_in_git(checkout: Checkout, origin: Path, github_url: str) ->
 
 
 @pytest.mark.drill
+@pytest.mark.rows("D2", "D4")
 def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(protected: Checkout) -> None:
     change(protected, "merged")
     commit(protected, "a feature", push=True)
@@ -83,6 +84,7 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
     refused = protected.pf("deploy", check=False)  # of this commit GitHub knows nothing
     assert "can't be told: GitHub answered 404" in refused.stderr
 
+    stood = protected.standing()
     change(protected, "X")
     assert "that is a hotfix" in denial(protected)  # uncommitted
     refused = protected.pf("deploy", check=False)
@@ -96,6 +98,7 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
     protected.run("git", "push", "-q", "origin", "HEAD:refs/heads/hotfix-x")
     refused = protected.pf("deploy", "--hotfix", check=False)
     assert "the reason is empty" in refused.stderr
+    assert protected.standing() == stood
     protected.pf("deploy", "--hotfix", "--reason", "X is on fire")
     said = json.loads(protected.pf("report", "latest", "--json").stdout)
     assert said["change"] == "hotfix"
