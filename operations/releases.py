@@ -1,7 +1,7 @@
 """The versions of a stack, and a version's release unpacked to be run again.
 
 A release comes back with its own program, functions, config and locked packages. What is always the present's: the
-policy pack, the people and their approvals, the windows, the contacts, secret values, and how the state is encrypted.
+policy pack, the people and their approvals, the windows, secret values, and how the state is encrypted.
 """
 
 import hashlib
@@ -303,7 +303,8 @@ def _config(store: ReleaseStore, version: Version) -> dict[str, Any]:
 def _keep_the_present(file: Path, present: Path) -> None:
     """How the state is encrypted. Written only where it differs: the file as committed is what vouches for the release.
 
-    Windows and protected branch are the present's by the gate itself, contacts by whoever reads them.
+    Windows and protected branch are the present's by the gate itself. Whom the topics tell comes back: it is a part of
+    the surface that was approved.
     """
     before, now = _parsed(file.read_bytes(), file.name), _parsed(present.read_bytes(), present.name)
     encrypted, wanted = ({key: one[key] for key in ENCRYPTION if key in one} for one in (before, now))
