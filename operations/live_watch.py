@@ -40,6 +40,7 @@ def watch_live(stack: Stack, seconds: float | None = None) -> HealthReport:
         seconds = stack.settings.watch_seconds(hotfix=made.change == "hotfix")
     with conducted(journal, stack):
         report = health(stack)
+        journal.asked(report)
         before = Before(live=live, measured=made.before, alarms=made.alarms_before)
         return Aftermath(stack=stack, store=store, journal=journal).watch(seconds, before, report)
 

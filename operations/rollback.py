@@ -36,6 +36,7 @@ from operations.health import HealthReport, Status
 from operations.incident import open_incident, status
 from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only
+from operations.measure import measure
 from operations.output import say
 from operations.preflight import account, project
 from operations.recover import recover
@@ -203,6 +204,9 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
         state, recorded = _looked(stack, engine)
         _refuse_another_live(plan)
         _refuse_impossible(plan, engine, state)
+    if not plan.wish.emergency:
+        with journal.step("measuring, before"):
+            journal.before = measure(stack)
     with journal.step("updating"), ThreadPoolExecutor(1) as beside:
         beside.submit(Aws(stack).prepare)  # what fails there fails again where it is needed
         arguments = functions_to_bring_back(stack, recorded)
@@ -218,6 +222,9 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     why = "" if good else f"unwell after the rollback: {', '.join(one.name for one in report.unwell)}"
     journal.why, journal.result = why, Result.SUCCEEDED if good else Result.FAILED
     noted(plan.store, journal, good=good, why=why)
+    if journal.before:
+        with journal.step("measuring, after"):
+            journal.after = measure(stack)
     return report
 
 

@@ -137,6 +137,7 @@ def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended
     breaks_when_told(handler, "a watch of its own")
     checkout.pf("deploy")
     assert "nothing broke" in checkout.pf("watch", "--for", "3s").stderr
+    assert {"encrypt-data", "rest"} <= {one["name"] for one in report(checkout)["checks"]}
     checkout.call("encrypt-data", {"break": "now"}, checkout.token("service_role"))
     watched = checkout.pf("watch", "--for", "1m", check=False)
     assert watched.returncode == 4, watched.stderr

@@ -41,7 +41,10 @@ def test_an_aws_that_refuses_to_be_read_is_said_without_the_state(stack: Stack, 
     says(tool, {"steps": [{"op": "same", "urn": KEY, "oldState": {"id": "x"}}], "diagnostics": said}, 1)
     with pytest.raises(EngineError) as caught:
         moved(Engine(stack))
-    assert str(caught.value) == "the state can't be compared with AWS:\n  Key pii-1: Preview failed: AccessDenied"
+    assert str(caught.value) == (
+        "the state can't be compared with AWS:\n  Key pii-1: Preview failed: AccessDenied\n"
+        "  These credentials may not do that: use the deploying role."
+    )
 
 
 def test_an_engine_that_says_something_else_is_quoted(stack: Stack, tool: Tool) -> None:

@@ -31,7 +31,7 @@ from operations.stack import Stack
 from operations.state import Recorded
 from operations.state import State as Exported
 from releases.versions import OPERATION, Operation, Version, Versions
-from reports.models import Kind, OperationReport, Result
+from reports.models import Kind, Measurement, OperationReport, Result
 
 pytestmark = pytest.mark.rows("K8", "E2", "D5", "D6")
 
@@ -150,6 +150,10 @@ class World:
     def hand_over(self, *_: object) -> Handed:
         return self.handed
 
+    def measure(self, _: Stack) -> list[Measurement]:
+        """After how many updates it was measured is told as the number of requests."""
+        return [Measurement(endpoint="rest", requests=len(self.updates), errors=0)]
+
     def settle(self, _stack: Stack, _release: str, seconds: float, _state: object) -> HealthReport:
         self.waits.append(seconds)
         checks = [Check(name=name, status=Status.DOWN, detail="") for name in self.unwell]
@@ -176,6 +180,7 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setattr(rollback, "outgrown", answering(""))  # test_way_back.py has it
     monkeypatch.setattr(rollback, "functions_to_bring_back", answering(["--replace", "urn:functions"]))
     monkeypatch.setattr(rollback, "hand_over", world.hand_over)
+    monkeypatch.setattr(rollback, "measure", world.measure)
     monkeypatch.setattr(conduct, "notify", answering(None))
 
     def incidents(_: Stack) -> list[IncidentState]:
@@ -251,6 +256,18 @@ def test_what_was_handed_over_is_given_its_time(world: World) -> None:
     world.handed = Handed(changed=True, seconds=12)
     roll_back(world.plan(), world.journal())
     assert world.waits == [0, 12]
+
+
+def test_the_report_has_what_was_measured_before_and_after(world: World) -> None:
+    journal = world.journal()
+    roll_back(world.plan(), journal)
+    assert [one.requests for one in (*journal.before, *journal.after)] == [0, 1]
+
+
+def test_an_emergency_has_no_time_to_measure(world: World) -> None:
+    journal = world.journal()
+    roll_back(world.plan(emergency=True), journal)
+    assert (journal.before, journal.after) == ([], [])
 
 
 # What it refuses before anything is changed
