@@ -64,8 +64,9 @@ def start(folder: Path) -> str:
         _run(folder, "initdb", *options, "-D", str(unfinished))
         unfinished.rename(data)
     if not is_running(folder):
-        _forget_dead_server(data)
         sockets = _socket_folder(folder)
+        for file in (data / "postmaster.pid", sockets / f"{SOCKET}.lock"):
+            _forget_dead_server(file)
         sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
         options = shlex.join(["-h", "", "-k", str(sockets), "-c", "fsync=off"])
         _run(folder, "pg_ctl", "start", "--wait", "-D", str(data), "-l", str(folder / "server.log"), "-o", options)
@@ -92,16 +93,16 @@ def _socket_folder(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"pf-{os.getuid()}-{name}"
 
 
-def _forget_dead_server(data: Path) -> None:
-    """A killed server leaves its pid file, and the pid may be another program's by now."""
-    file = data / "postmaster.pid"
+def _forget_dead_server(file: Path) -> None:
+    """A killed server leaves its pid in files, and the pid may be another program's by now."""
     if file.exists() and not _is_postgres(file.read_text(errors="replace").partition("\n")[0]):
         file.unlink()
 
 
 def _is_postgres(pid: str) -> bool:
     try:
-        return "postgres" in psutil.Process(int(pid)).name()
+        process = psutil.Process(int(pid))
+        return "postgres" in process.name() and process.status() != psutil.STATUS_ZOMBIE
     except (ValueError, OverflowError, psutil.NoSuchProcess):
         return False
 

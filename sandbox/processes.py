@@ -99,8 +99,8 @@ class Server:
         if process := self.process():
             family = [process, *process.children(recursive=True)]
             process.terminate()
-            _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
-            _kill(stubborn)
+            if not _gone(family):
+                _kill(family)
         return kill_left(self.folder) or process is not None
 
 
@@ -121,7 +121,19 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    _gone(processes)
+
+
+def _gone(processes: Sequence[psutil.Process]) -> bool:
+    """Whether all end within a few seconds. A zombie has ended: whose child it is may take its time to notice."""
+
+    def ended(process: psutil.Process) -> bool:
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return wait_for(lambda: all(map(ended, processes)), STOP_SECONDS)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, alive: Callable[[], bool] = lambda: True) -> bool:
