@@ -849,13 +849,13 @@ def signers_confirm(stack: StackOption = None, confirm: ConfirmOption = "") -> N
 
 
 @signers.command("list", epilog=EXIT_CODES)
-def signers_list(stack: StackOption = None) -> None:
+def signers_list(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """The signers in force: those of the live version."""
     with _verb():
         from operations.output import show_signers
         from operations.signers import NEEDS, listed
 
-        show_signers(listed(_load(stack, NEEDS)))
+        _print(listed(_load(stack, NEEDS)), show_signers, as_json=as_json)
 
 
 @app.command(
@@ -930,6 +930,7 @@ def doctor(
     expect_no_drift: Annotated[
         bool, typer.Option("--expect-no-drift", help="Degraded where something was changed beside Pulumi.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Look whether a deployment could begin: settings, tools, account, project, functions, what AWS has.
 
@@ -938,29 +939,16 @@ def doctor(
     Example: pf doctor --stack production
     """
     with _verb():
-        from operations.drift import listed
-        from operations.engine import Engine
-        from operations.locks import locks
-        from operations.preflight import NEEDS, preflight
-        from operations.releases import ReleaseStore, damage, reading
-        from operations.state import read_once
+        from operations.doctor import Readiness, examine, lines
+        from operations.preflight import NEEDS
 
         loaded = _load(stack, NEEDS)
-        engine = Engine(loaded)
-        store = ReleaseStore.of(loaded.name, loaded.variables)
-        with reading():
-            live = store.versions.latest()
-        found = preflight(loaded, engine, read_once(engine), checked=live is not None)
-        _say(f"{loaded.name} can be deployed; the source makes release {found.release}")
-        for left in locks(loaded):  # the living refuse above
-            _say(f"an update that died has left its lock, which the next one frees: {left.holder}")
-        if found.moved:
-            _say(f"{listed(found.moved)}\n  Put it back: ./pf deploy{loaded.command}")
-        if found.state.pending_operations:
-            count = len(found.state.pending_operations)
-            _say(f"{count} operations of an interrupted update are open: ./pf recover{loaded.command}")
-        if live and (problem := damage(store, live)):
-            _say(f"version {live.number}: {problem}; a deployment of the same release writes it anew")
+
+        def show(found: Readiness) -> None:
+            for line in lines(found, loaded.command):
+                _say(line)
+
+        _print(found := examine(loaded), show, as_json=as_json)
         if expect_no_drift and found.moved:
             _end(ExitCode.DEGRADED)
 

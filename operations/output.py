@@ -12,11 +12,11 @@ from operations.health import HealthReport, Status
 from terminal.tables import show, table
 
 if TYPE_CHECKING:
-    from gate.signers import Signers
     from gate.words import Difference
     from operations.alarms import AlarmList
     from operations.approvals import Approvals
     from operations.incident import IncidentState
+    from operations.signers import InForce
 
 COLOURS = {Status.HEALTHY: "green", Status.DEGRADED: "yellow", Status.DOWN: "bold red"}
 
@@ -86,7 +86,7 @@ def show_incidents(found: "Sequence[IncidentState]") -> None:
     show(table(("incident", "state", "until", "opened by", "reason"), rows) if rows else "no incident")
 
 
-def show_signers(found: "Signers") -> None:
+def show_signers(found: "Sequence[InForce]") -> None:
     rows = [
         (
             one.principal,
@@ -94,7 +94,7 @@ def show_signers(found: "Signers") -> None:
             one.fingerprint,
             f"{one.valid_before:%Y-%m-%d}" if one.valid_before else "",
         )
-        for one in found.signers
+        for one in found
     ]
     show(table(("who", "may approve as", "key", "until"), rows))
 

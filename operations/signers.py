@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 
+from pydantic import BaseModel
+
 from gate.evidence import Gate
 from gate.records import TrustRoot
-from gate.signers import Signers
+from gate.signers import Role, Signers
 from gate.trust import APPROVALS, SIGNERS, TrustError, TrustFiles
 from operations.confirmation import confirmed
 from operations.environment import RUNS_THE_ENGINE
@@ -59,7 +61,25 @@ def _has(gate: Gate, branch: str, files: TrustFiles) -> bool:
         return False
 
 
-def listed(stack: Stack) -> Signers:
-    """Those in force."""
+class InForce(BaseModel):
+    """Somebody who may approve. `fingerprint` is the key's, as ssh-keygen prints it. Without dates it always counts."""
+
+    principal: str
+    roles: list[Role]
+    fingerprint: str
+    valid_after: datetime | None
+    valid_before: datetime | None
+
+
+def listed(stack: Stack) -> list[InForce]:
     with judged():
-        return gate_of(stack).trust.signers
+        return [
+            InForce(
+                principal=one.principal,
+                roles=list(one.roles),
+                fingerprint=one.fingerprint,
+                valid_after=one.valid_after,
+                valid_before=one.valid_before,
+            )
+            for one in gate_of(stack).trust.signers.signers
+        ]

@@ -136,13 +136,17 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by
         return stack
 
     monkeypatch.setattr("operations.cli._load", load)
-    monkeypatch.setattr("operations.preflight.preflight", found)
+    monkeypatch.setattr("operations.doctor.preflight", found)
     lock(tmp_path, pid := dead_process())
     doctor()
     said = capsys.readouterr().err
     assert f"ada@{socket.gethostname()}, process {pid}" in said
     assert "changed beside Pulumi: Topic t\n  Put it back: ./pf deploy --stack sandbox\n" in said
     assert "1 operations of an interrupted update are open: ./pf recover --stack sandbox\n" in said
+    doctor(as_json=True)
+    for_machines = json.loads(capsys.readouterr().out)
+    assert for_machines["moved"] == ["urn:pulumi:s::p::aws:sns/topic:Topic::t"]
+    assert (for_machines["open_operations"], len(for_machines["dead_locks"])) == (1, 1)
 
 
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:

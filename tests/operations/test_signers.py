@@ -53,7 +53,7 @@ def test_they_are_confirmed_only_as_the_protected_branch_has_them(clone: Reposit
         confirm(protected, "sandbox")
     clone.write(FILES)
     assert confirm(protected, "sandbox")
-    assert [one.principal for one in listed(protected).signers] == [ALICE]
+    assert [one.principal for one in listed(protected)] == [ALICE]
 
 
 def test_without_a_protected_branch_they_count_as_they_are_here(clone: Repository, protected: Stack) -> None:
