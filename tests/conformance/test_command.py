@@ -57,7 +57,7 @@ def test_a_process_that_a_command_leaves_in_the_background_goes_on(project: Proj
     command(project, "create='(while ! test -e end; do sleep 0.1; done; touch ended) >/dev/null 2>&1 & true'")
     project.up()
     (project.folder / "end").touch()
-    assert wait_for((project.folder / "ended").exists, 10)
+    assert wait_for((project.folder / "ended").exists, 30)
 
 
 def test_an_empty_command_and_folder_are_taken_as_they_are(project: Project) -> None:

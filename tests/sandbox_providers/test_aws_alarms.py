@@ -57,15 +57,15 @@ def test_an_alarm_rings_and_stops_by_what_is_published(cloudwatch: Any, topic: s
     before = len(inbox.read(aws_inbox))
     assert state(cloudwatch) == "INSUFFICIENT_DATA"
     put(cloudwatch, 0)
-    assert wait_for(lambda: state(cloudwatch) == "ALARM", 30)
+    assert wait_for(lambda: state(cloudwatch) == "ALARM", 90)
     cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule='ALARM("down")')
-    assert wait_for(lambda: state(cloudwatch, "both") == "ALARM", 30)
+    assert wait_for(lambda: state(cloudwatch, "both") == "ALARM", 90)
 
     def comes_back() -> bool:
         put(cloudwatch, 1)
         return state(cloudwatch) == "OK"
 
-    assert wait_for(comes_back, 40)
+    assert wait_for(comes_back, 90)
     told = [one for one in inbox.read(aws_inbox)[before:] if one.topic == "told"]
     assert [one.subject.partition(" in ")[0] for one in told] == ['ALARM: "down"', 'OK: "down"']
     said = json.loads(told[0].message)

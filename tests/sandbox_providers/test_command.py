@@ -151,7 +151,7 @@ def test_cancelling_ends_the_whole_process_group(command: Plugin, tmp_path: Path
     running = threading.Thread(target=create)
     running.start()
     pid_file = tmp_path / "child"
-    assert wait_for(lambda: pid_file.exists() and pid_file.read_text().strip() != "", 10)
+    assert wait_for(lambda: pid_file.exists() and pid_file.read_text().strip() != "", 30)
     child = psutil.Process(int(pid_file.read_text()))
     command.stub.Cancel(Empty())
     running.join(timeout=10)
