@@ -16,7 +16,7 @@ from operations.applying import (
     put_back,
     settle,
     stands,
-    state_of,
+    states_of,
     update,
 )
 from operations.conduct import conducted, line, wait_for_operation
@@ -190,9 +190,8 @@ class _Deployment:
         if live is None or error.code is not ExitCode.FAILED:
             return
         with self.journal.step("comparing", "an update broke off, and what stands is mixed"):
-            if stands(self.stack, live, state_of(self.stack)) and not functions_to_bring_back(
-                self.stack, read_state(self.engine)
-            ):
+            state, recorded = states_of(self.stack)
+            if stands(self.stack, live, state) and not functions_to_bring_back(self.stack, recorded):
                 return
         with reading():
             target = next(candidates(self.store, ""), None)

@@ -13,13 +13,13 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
+from gate.surface import RELEASE_FUNCTIONS
 from policies.configuration import ENVIRONMENT, stack_config
 
 COMMAND = "command:local:Command"
 LAMBDA = "aws:lambda/function:Function"
 STACK = "pulumi:pulumi:Stack"
 RELEASE = re.compile(r"\bcomponents\.functions_release deploy\b")
-RELEASE_FUNCTIONS = "PF_RELEASE_FUNCTIONS"
 FUNCTION_LINE = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*) [0-9a-f]{64} verify_jwt=(?P<verify>true|false)")
 # Functions that take no user's token because they check a signature of their own: name and which one.
 WEBHOOKS: Mapping[str, str] = {}

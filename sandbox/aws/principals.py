@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.aws import statements
+
 PRINCIPAL = re.compile(r"arn:aws[\w-]*:iam::(?P<account>\d{12}):(?P<kind>role|user)/.+")
 
 
@@ -32,10 +34,8 @@ def exists(principal: re.Match[str]) -> bool:
 
 
 def _principals(policy: str | None) -> Iterator[re.Match[str]]:
-    statements: Any = json.loads(policy).get("Statement", []) if policy else []
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        named = principal.get("AWS", []) if isinstance(principal, dict) else []
-        for arn in named if isinstance(named, list) else [named]:
+    for statement in statements.of(json.loads(policy)) if policy else ():
+        principal: Any = statement.get("Principal")
+        for arn in statements.listed(principal.get("AWS") if isinstance(principal, dict) else None):
             if found := PRINCIPAL.fullmatch(arn):
                 yield found
