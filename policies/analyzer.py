@@ -88,6 +88,11 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # pyright: ignore[reportPrivateUsa
         return super().Configure(request, context)
 
     @override
+    def Remediate(self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext) -> Any:
+        """No rule of this pack mends anything, and the engine asks for each resource."""
+        return analyzer_pb2.RemediateResponse()
+
+    @override
     def Analyze(self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext) -> Any:
         response = self._ask_rules(request)
         for gate in self.gates:

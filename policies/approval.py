@@ -18,7 +18,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from gate.decision import Change, Kind, Known, Verdict, decide
 from gate.evidence import CLOSED, Gate
 from gate.explain import denial
-from gate.receipt import Receipt, program_digest, this_run
+from gate.receipt import Receipt, Run, program_digest, this_run
 from gate.records import Applied
 from gate.state import State, read
 from gate.surface import REFERENCES, STACK, Entry, Resource, Surface, entry, functions_of, identities, stable_urn
@@ -58,10 +58,14 @@ class ApprovalGate:
         self._pack = pack
         self._lock = threading.Lock()
         self._seen: dict[str, Resource] = {}
-        # While the program starts, since the state's backend takes its time, and so do the digests of many resources.
-        beside = ThreadPoolExecutor(1)
-        self._first_state: Future[State] = beside.submit(self._read)
-        self._first_deployed: Future[Surface] = beside.submit(self._read_deployed)
+        # While the program runs, and the engine waits for nobody: all this takes its time.
+        self._beside = ThreadPoolExecutor(1)
+        self._first_state: Future[State] = self._beside.submit(self._read)
+        self._first_deployed: Future[Surface] = self._beside.submit(self._read_deployed)
+        self._run: Future[Run] = self._beside.submit(this_run)
+        if dry_run:
+            self._program: Future[str] = self._beside.submit(self._digest_program)
+        self._source: Future[bytes] | None = None
         self._state = State()
         self._receipt: Receipt | None = None
         self._verdict: Verdict | None = None
@@ -75,6 +79,9 @@ class ApprovalGate:
         deployed = self._gate.deployed(self._first_state.result())
         _ = deployed.digest
         return deployed
+
+    def _digest_program(self) -> str:
+        return program_digest(self._gate.root, self._gate.stack)
 
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[str]:
         resource = _of_wire(request)
@@ -120,8 +127,8 @@ class ApprovalGate:
             surface = Surface.of(entries, self._gate.settings)
             deployed = self._first_deployed.result()
             receipt = Receipt(
-                run=(run := this_run()).id,
-                program=program_digest(self._gate.root, self._gate.stack),
+                run=(run := self._run.result()).id,
+                program=self._program.result(),
                 state=deployed.digest,
                 surface=surface,
                 functions=functions_of(self._seen.values()),
@@ -159,14 +166,15 @@ class ApprovalGate:
                 deployed = self._first_deployed.result()
                 receipt = Receipt.read(self._gate.receipt)
                 receipt.check(
-                    run=this_run().id,
-                    program=program_digest(self._gate.root, self._gate.stack),
+                    run=self._run.result().id,
+                    program=self._digest_program(),  # only now has the program read its files
                     state=deployed.digest,
                     now=datetime.now(UTC),
                 )
                 self._state, self._receipt = state, receipt
                 self._verdict = self._judge(receipt, deployed)
                 self._gate.leave(self._verdict)
+                self._source = self._beside.submit(archive, self._gate.root, self._gate.stack)
         except Denied as denied:
             self._refusal = str(denied)
             raise
@@ -201,7 +209,7 @@ class ApprovalGate:
 
     def _close(self) -> None:
         """Everything is done: what was approved is live now, if all of it came."""
-        if self._refusal or self._verdict is None or self._receipt is None or self._judged is None:
+        if not (self._verdict and self._receipt and self._judged and self._source) or self._refusal:
             raise Denied(self._refusal)
         surface = self._receipt.surface
         if {stable_urn(one.urn) for one in self._seen.values() if not one.is_harmless} != set(surface.resources):
@@ -224,12 +232,11 @@ class ApprovalGate:
                 surface,
                 self._gate.files.as_bytes() if brings_signers else None,
             )
-            self._keep(self._receipt)
+            self._keep(self._receipt, self._source.result())
 
-    def _keep(self, receipt: Receipt) -> None:
+    def _keep(self, receipt: Receipt, source: bytes) -> None:
         """As a version that can be brought back."""
         gate = self._gate
-        source = archive(gate.root, gate.stack)
         Versions(gate.records.store).add(
             Version(
                 number=0,

@@ -5,6 +5,7 @@ SDK while the engine is busy with other things and waits for the program (childr
 loads the protocol's messages without the SDK around them.
 """
 
+import gc
 import os
 import signal
 import stat
@@ -43,6 +44,7 @@ def follow_engine(stop: threading.Event) -> None:
 
 
 def main() -> None:
+    gc.disable()  # nothing of what is imported is garbage, and the process ends with the engine's run
     # The engine's address comes last; the flags before it (-root, -tracing, …) are for the vendor's host.
     engine = sys.argv[-1] if len(sys.argv) > 1 else ""
     children = Children()
