@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gate.evidence import EMERGENCY
-from gate.state import State, export, parsed, read
+from gate.state import State, exported, parsed, read
 from gate.surface import functions_of
 from operations import access_key, probe_secrets
 from operations.drift import Deployed
@@ -137,14 +137,14 @@ def _asked(stack: Stack, release: str, state: Callable[[], Recorded]) -> HealthR
 
 def state_of(stack: Stack) -> State:
     with judged():
-        return read(stack.name, str(stack.root), stack.variables)
+        return read(stack.project, stack.name, str(stack.root), stack.variables)
 
 
 def states_of(stack: Stack) -> tuple[State, Recorded]:
     """One state, as the gate reads it and as a recovery does."""
     with judged():
-        exported = export(stack.name, str(stack.root), stack.variables)
-        return parsed(exported), Recorded.of_export(exported)
+        found = exported(stack.project, stack.name, str(stack.root), stack.variables)
+        return parsed(found), Recorded.of_export(found)
 
 
 def stands(stack: Stack, version: Version, state: State) -> bool:

@@ -89,7 +89,7 @@ def look(stack: Stack, engine: Engine) -> Look:
     """By the last preview if neither the program nor the state has moved since, else by a new one."""
     gate = gate_of(stack)
     with judged():
-        deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
+        deployed = gate.deployed(read(stack.project, stack.name, str(stack.root), stack.variables))
         receipt = _fresh(gate, deployed, stack.release)
         if receipt is None:
             say(f"previewing {stack.name}")

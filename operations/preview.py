@@ -100,7 +100,7 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
     gate.receipt.unlink(missing_ok=True)  # one from before would be taken for this preview's
     with tempfile.TemporaryDirectory(prefix="pf-preview-") as folder, ThreadPoolExecutor(1) as worker:
         log = Path(folder) / "events"
-        state = worker.submit(read, stack.name, str(stack.root), stack.variables)
+        state = worker.submit(read, stack.project, stack.name, str(stack.root), stack.variables)
         told = threading.Timer(QUIET_SECONDS, say, [f"previewing {stack.name}"])
         if quiet:
             told.start()
@@ -130,7 +130,7 @@ def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surf
     receipt = Receipt.read(gate.receipt)
     deployed = gate.deployed(state.result())
     if deployed.digest != receipt.state:  # it moved while the preview began
-        deployed = gate.deployed(read(stack.name, str(stack.root), stack.variables))
+        deployed = gate.deployed(read(stack.project, stack.name, str(stack.root), stack.variables))
     return receipt, deployed
 
 

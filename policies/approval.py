@@ -73,7 +73,8 @@ class ApprovalGate:
         self._refusal = "no resource may come before the stack's own"
 
     def _read(self) -> State:
-        return read(self._gate.stack, str(self._gate.root), self._gate.environment)
+        gate = self._gate
+        return read(gate.identity.project, gate.stack, str(gate.root), gate.environment)
 
     def _read_deployed(self) -> Surface:
         deployed = self._gate.deployed(self._first_state.result())
