@@ -103,7 +103,7 @@ class _Deployment:
             found, before = self._look()
             journal.alarms_before = before.alarms
         with journal.step("opening the stack", "at most an empty stack has been made"):
-            self.engine.select()
+            self.engine.ensure_stack()
         # Before the update: what that makes may take AWS a moment to show, and would be taken for gone.
         moved = found.moved
         with journal.step("recovering", "the interrupted update is still to be recovered"):

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Self
 
 from gate.evidence import VERSION
+from gate.state import written
 from operations.engine_display import COLOUR, Display
 from operations.errors import ExitCode, OperationError
 from operations.locks import Holder, holders, locks
@@ -115,8 +116,10 @@ class Engine:
             ExitCode.REFUSED,
         )
 
-    def select(self) -> None:
-        """Make the stack the current one of this folder, and make it at all if need be: plain `pulumi` works then."""
+    def ensure_stack(self) -> None:
+        """Make the stack where the backend has none yet. The current one is whose environment it is: PULUMI_STACK."""
+        if written(self.stack.project, self.stack.name, self.stack.variables) is not None:
+            return
         code, said = self._select()
         if code and "already exists" in said:  # another first deployment has just made it
             code, said = self._select()

@@ -125,7 +125,7 @@ def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:
 def _preview(gate: Gate, engine: Engine) -> Receipt:
     """A denial is an answer here: it leaves a receipt as well."""
     gate.receipt.unlink(missing_ok=True)
-    engine.select()
+    engine.ensure_stack()
     failed = ""
     try:
         engine.read("preview")

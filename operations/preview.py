@@ -96,7 +96,7 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
     engine = Engine(replace(stack, variables={**stack.variables, **UNHIDES_THE_LOG}))
     if quiet:
         engine.colour = "never"
-    engine.select()
+    engine.ensure_stack()
     gate.receipt.unlink(missing_ok=True)  # one from before would be taken for this preview's
     with tempfile.TemporaryDirectory(prefix="pf-preview-") as folder, ThreadPoolExecutor(1) as worker:
         log = Path(folder) / "events"

@@ -68,7 +68,7 @@ def take_over(stack: Stack, resume: str = "recover") -> int:
     `resume`: the verb that goes on where this fails.
     """
     engine = Engine(stack, resume=resume)
-    engine.select()
+    engine.ensure_stack()
     wanted = _creates(stack, resume)
     state = read_state(engine)
     found = find_all(stack, wanted, state.all_ids)

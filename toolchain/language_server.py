@@ -34,11 +34,15 @@ class Host:
     engine: str
     children: Children
     stop: threading.Event
+    program: Path | None = None  # the interpreter of the program whose packages the engine asked for
+    expecting: threading.Lock = field(default_factory=threading.Lock)
     warm: dict[Path, Process] = field(default_factory=dict[Path, Process])
 
-    def expect_program(self, python: Path) -> None:
-        """The engine asks for a program's packages before it starts policy packs, and runs the program after them."""
-        self.warm[python] = self.program_child(python)
+    def expect_program(self) -> None:
+        """The engine starts policy packs before the program that they judge, and none where it runs no program."""
+        with self.expecting:
+            if self.program and self.program not in self.warm:
+                self.warm[self.program] = self.program_child(self.program)
 
     def program_child(self, python: Path) -> Process:
         """The one that has been importing the SDK already, or a new one."""
@@ -87,7 +91,7 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         python = _python(request.info)
-        self._host.expect_program(python)
+        self._host.program = python
         needed = environments.plugins(python)
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
@@ -144,6 +148,8 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def RunPlugin(self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext) -> PluginOutput:
+        if request.kind == "analyzer":
+            self._host.expect_program()
         try:
             running = RunningPlugin(self._host, request)
         except ToolchainError as error:

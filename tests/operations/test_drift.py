@@ -55,7 +55,11 @@ def test_an_engine_that_says_something_else_is_quoted(stack: Stack, tool: Tool) 
 
 def test_a_wrong_passphrase_is_named_with_what_mends_it(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "echo 'error: get stack secrets manager: incorrect passphrase' >&2; exit 255")
-    for asking in (lambda: moved(Engine(stack)), lambda: Engine(stack).read("stack", "export"), Engine(stack).select):
+    for asking in (
+        lambda: moved(Engine(stack)),
+        lambda: Engine(stack).read("stack", "export"),
+        Engine(stack).ensure_stack,
+    ):
         with pytest.raises(EngineError, match="incorrect passphrase") as caught:
             asking()
         assert caught.value.cure.startswith("PULUMI_CONFIG_PASSPHRASE is not that of sandbox: ")

@@ -151,7 +151,7 @@ def test_the_doctor_shows_a_lock_that_a_dead_update_left_and_what_was_changed_by
 
 def test_a_backend_that_is_not_there_is_named_by_its_variable(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "echo 'error: unable to open state directory' >&2; exit 255")
-    for opening in (lambda: Engine(stack).read("stack", "export"), Engine(stack).select):
+    for opening in (lambda: Engine(stack).read("stack", "export"), Engine(stack).ensure_stack):
         with pytest.raises(EngineError, match="unable to open state directory") as caught:
             opening()
         assert "PULUMI_BACKEND_URL" in caught.value.cure
@@ -192,7 +192,7 @@ def test_a_stack_that_another_first_deployment_has_just_made_is_opened(
     tool(
         "pulumi", f"[ -e {made} ] || {{ touch {made}; echo \"error: stack 'sandbox' already exists\" >&2; exit 255; }}"
     )
-    Engine(stack).select()
+    Engine(stack).ensure_stack()
 
 
 def test_what_aws_refuses_to_make_twice_leads_to_the_recovery(stack: Stack, tool: Tool) -> None:
