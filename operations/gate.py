@@ -38,10 +38,9 @@ def not_stated(error: ValueError) -> OperationError:
 
 def gate_of(stack: Stack) -> Gate:
     settings = stack.settings
-    project: dict[str, str] = yaml.safe_load((stack.root / "Pulumi.yaml").read_text())
     return Gate(
         identity=Identity(
-            project=project["name"],
+            project=stack.project,
             stack=stack.name,
             account=settings.aws_account_id,
             region=settings.aws_region,
