@@ -87,16 +87,21 @@ def hand_over(stack: Stack, state: Callable[[], Recorded]) -> Handed:
     return Handed(changed=bool(made or put or changed), seconds=KEY_SECONDS if made else SETTLE_SECONDS)
 
 
-def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
-    """Functions that aren't as they were left are deployed again, though their source is unchanged."""
+def changed_functions(stack: Stack, state: Recorded) -> list[str]:
+    """Those that aren't as the last update left them, as words."""
     deployed = Deployed.of(state)
     if not deployed.functions:
         return []
-    changed = deployed.changed_functions(ManagementApi(stack).functions())
+    return list(deployed.changed_functions(ManagementApi(stack).functions()).values())
+
+
+def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
+    """Functions that aren't as they were left are deployed again, though their source is unchanged."""
+    changed = changed_functions(stack, state)
     if not changed:
         return []
-    say(f"changed beside Pulumi: {', '.join(changed.values())}; deploying again")
-    return ["--replace", deployed.urn]
+    say(f"changed beside Pulumi: {', '.join(changed)}; deploying again")
+    return ["--replace", Deployed.of(state).urn]
 
 
 def put_back(engine: Engine, journal: Journal, moved: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from operations import drift
 from operations.aftermath import Aftermath, Before
 from operations.alarms import Critical
 from operations.applying import (
+    changed_functions,
     functions_to_bring_back,
     hand_over,
     noted,
@@ -21,7 +22,7 @@ from operations.applying import (
 )
 from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.errors import ExitCode
+from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only, refuse_stray_keys
@@ -191,12 +192,18 @@ class _Deployment:
             return
         with self.journal.step("comparing", "an update broke off, and what stands is mixed"):
             state, recorded = states_of(self.stack)
-            if stands(self.stack, live, state) and not functions_to_bring_back(self.stack, recorded):
+            if stands(self.stack, live, state) and not changed_functions(self.stack, recorded):
                 return
         with reading():
             target = next(candidates(self.store, ""), None)
-        if target:
-            self._aftermath.go_back(target, live, f"the update failed in the middle: {error.message}")
+        if target is None:
+            return
+        self._aftermath.go_back(target, live, f"the update failed in the middle: {error.message}")
+        raise OperationError(
+            f"{error.message}: version {target.number} has been brought back",
+            f"./pf report {self.journal.id}{self.stack.command} says what failed; mend it, then deploy again.",
+            ExitCode.FAILED,
+        ) from error
 
 
 def addresses(stack: Stack) -> str:

@@ -77,6 +77,31 @@ def test_a_function_that_answers_wrongly_is_taken_back_by_itself(checkout: Check
     assert f"./pf unblock {said['version']}" in refused.stdout + refused.stderr
 
 
+@pytest.mark.rows("D3", "E3", "O3")
+def test_a_release_that_was_switched_in_part_is_taken_back_whole(checkout: Checkout, handler: Path) -> None:
+    """The Supabase CLI switches the functions that bundle, also where one doesn't."""
+    before, serving = live(checkout), checkout.served_release()
+    answering(handler, "of a mixed release")
+    other = handler.parent.parent / "create-payment-method"
+    entry = (other / "index.ts").read_text()
+    # Deno loads it, here as in the cloud; the CLI's own search for imports passes over it, and uploads no such file.
+    (other / "index.ts").write_text(f'import/**/"./aside.ts";\n{entry}')
+    (other / "aside.ts").write_text("export {};\n")
+    try:
+        deployed = checkout.pf("deploy", "--message", "in part", check=False)
+    finally:
+        (other / "index.ts").write_text(entry)
+        (other / "aside.ts").unlink()
+    assert deployed.returncode == 4
+    assert "The release is mixed: encrypt-data already new, create-payment-method still old" in deployed.stderr
+    assert f"version {before} has been brought back" in deployed.stderr.splitlines()[-2]
+    assert note_of(checkout) == ""
+    assert checkout.served_release() == serving
+    back, said = (one["report"] for one in json.loads(checkout.pf("report", "--json").stdout)[:2])
+    assert (said["kind"], said["result"], said["message"]) == ("deployment", "rolled back", "in part")
+    assert (back["kind"], back["target"], back["verified"]) == ("rollback", before, True)
+
+
 def breaks_when_told(handler: Path, whose: str) -> None:
     """The function is well until it is asked to break, and serves nobody from then on.
 
