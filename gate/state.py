@@ -110,8 +110,9 @@ def written(project: str, stack: str, environment: Mapping[str, str]) -> dict[st
         store = in_backend(environment.get("PULUMI_BACKEND_URL", ""), f".pulumi/stacks/{project}", environment)
         if {name, *(name + suffix for suffix in COMPRESSED)} & set(store.names()) != {name}:
             return None
-        written = json.loads(store.get(name) or b"")
-        return written["checkpoint"].get("latest") or {} if written["version"] == VERSION else None
+        content = json.loads(store.get(name) or b"")
+        latest = content["checkpoint"].get("latest") or {}  # none before the first update
+        return latest if content["version"] == VERSION and isinstance(latest, dict) else None
     except (StoreError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

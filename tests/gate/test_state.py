@@ -159,7 +159,12 @@ def test_of_two_forms_the_engine_says_which_is_its_own(project: Project) -> None
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"version": 3}', '{"version": 4, "checkpoint": {"latest": {}}}']
+    "content",
+    [
+        *("", "{", "[]", "null", '{"version": 3}'),
+        '{"version": 3, "checkpoint": {"latest": [1]}}',
+        '{"version": 4, "checkpoint": {"latest": {}}}',
+    ],
 )
 def test_the_engine_is_asked_where_what_it_wrote_is_not_as_we_know_it(content: str, project: Project) -> None:
     file_of(project).write_text(content)
