@@ -25,7 +25,7 @@ PYTEST := .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 test: lint functions ## run every check and test but the drills
 	@$(PYTEST) -m "not drill"
 
-drills: setup ## the longer stories (an incident, a merged hotfix, a kill at each moment), and properties with new examples
+drills: setup ## the longer stories: an incident, a hotfix, each moment of a kill, the README's commands; properties with new examples
 	@$(PYTEST) -m hypothesis --hypothesis-profile searching
 	@$(PYTEST) -m drill
 

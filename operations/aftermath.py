@@ -77,7 +77,11 @@ class Aftermath:
             say(f"{why}. No verified version is there to go back to")
             return report
         self.go_back(target, stands_now, why)
-        raise OperationError(
+        raise self.brought_back(target, why)
+
+    def brought_back(self, target: Version, why: str) -> OperationError:
+        """What a deployment ends with that is not live any more."""
+        return OperationError(
             f"{why}: version {target.number} has been brought back",
             f"./pf report {self.journal.id}{self.stack.command} says what failed; mend it, then deploy again.",
             ExitCode.FAILED,

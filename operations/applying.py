@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gate.evidence import EMERGENCY
-from gate.state import State, exported, parsed, read
+from gate.state import State, exported, parsed
 from gate.surface import functions_of
 from operations import access_key, probe_secrets
 from operations.drift import Deployed
 from operations.engine import Engine
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
-from operations.gate import gate_of, judged
+from operations.gate import deployed_state, gate_of, judged
 from operations.health import HealthReport, Status, health, worst
 from operations.journal import Journal
 from operations.key_guard import refuse_keys_to_be_deleted
@@ -142,7 +142,7 @@ def _asked(stack: Stack, release: str, state: Callable[[], Recorded]) -> HealthR
 
 def state_of(stack: Stack) -> State:
     with judged():
-        return read(stack.project, stack.name, str(stack.root), stack.variables)
+        return deployed_state(stack)
 
 
 def states_of(stack: Stack) -> tuple[State, Recorded]:

@@ -22,7 +22,7 @@ from operations.applying import (
 )
 from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.errors import ExitCode, OperationError
+from operations.errors import ExitCode
 from operations.health import HealthReport, Status, health
 from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only, refuse_stray_keys
@@ -199,11 +199,7 @@ class _Deployment:
         if target is None:
             return
         self._aftermath.go_back(target, live, f"the update failed in the middle: {error.message}")
-        raise OperationError(
-            f"{error.message}: version {target.number} has been brought back",
-            f"./pf report {self.journal.id}{self.stack.command} says what failed; mend it, then deploy again.",
-            ExitCode.FAILED,
-        ) from error
+        raise self._aftermath.brought_back(target, error.message) from error
 
 
 def addresses(stack: Stack) -> str:

@@ -11,7 +11,7 @@ from components.function_source import Release
 from gate.decision import Change, Identity, Known, Verdict, decide
 from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError, program_digest
-from gate.state import read
+from gate.state import State, read
 from gate.surface import Surface
 from operations.engine import Engine, EngineError
 from operations.environment import PACK
@@ -34,6 +34,11 @@ def not_stated(error: ValueError) -> OperationError:
     """What keeps a statement from being made, as people read it."""
     problems = "; ".join(str(one["msg"]) for one in getattr(error, "errors", list)())
     return OperationError(f"this can't be stated: {problems or error}")
+
+
+def deployed_state(stack: Stack) -> State:
+    """Raises: StateError, which is the gate's."""
+    return read(stack.project, stack.name, str(stack.root), stack.variables)
 
 
 def gate_of(stack: Stack) -> Gate:
@@ -88,7 +93,7 @@ def look(stack: Stack, engine: Engine) -> Look:
     """By the last preview if neither the program nor the state has moved since, else by a new one."""
     gate = gate_of(stack)
     with judged():
-        deployed = gate.deployed(read(stack.project, stack.name, str(stack.root), stack.variables))
+        deployed = gate.deployed(deployed_state(stack))
         receipt = _fresh(gate, deployed, stack.release)
         if receipt is None:
             say(f"previewing {stack.name}")

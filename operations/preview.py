@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from gate.evidence import AS_MERGED, CLOSED, DRY_RUN, Gate
 from gate.receipt import Receipt, ReceiptError
-from gate.state import State, read
+from gate.state import State
 from gate.surface import Surface
 from gate.trust import UnconfirmedError
 from operations.approvals import Approvals, approvals_of
@@ -24,7 +24,7 @@ from operations.engine import Engine, InterruptedEngineError
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
 from operations.environment import RUNS_THE_ENGINE
 from operations.errors import ExitCode, OperationError
-from operations.gate import gate_of, looked
+from operations.gate import deployed_state, gate_of, looked
 from operations.output import say
 from operations.preview_report import APPROVAL, Outcome, PreviewReport, order, resource_differences
 from operations.releases import ReleaseStore
@@ -100,7 +100,7 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
     gate.receipt.unlink(missing_ok=True)  # one from before would be taken for this preview's
     with tempfile.TemporaryDirectory(prefix="pf-preview-") as folder, ThreadPoolExecutor(1) as worker:
         log = Path(folder) / "events"
-        state = worker.submit(read, stack.project, stack.name, str(stack.root), stack.variables)
+        state = worker.submit(deployed_state, stack)
         told = threading.Timer(QUIET_SECONDS, say, [f"previewing {stack.name}"])
         if quiet:
             told.start()
@@ -130,7 +130,7 @@ def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surf
     receipt = Receipt.read(gate.receipt)
     deployed = gate.deployed(state.result())
     if deployed.digest != receipt.state:  # it moved while the preview began
-        deployed = gate.deployed(read(stack.project, stack.name, str(stack.root), stack.variables))
+        deployed = gate.deployed(deployed_state(stack))
     return receipt, deployed
 
 
