@@ -98,6 +98,10 @@ def import_providers() -> None:
             importlib.import_module(described.parent.name)
 
 
+def say_nothing(*_message: object, **_options: object) -> None:
+    """For what nobody would see."""
+
+
 def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     interruptible(signal.SIG_DFL)  # there is no program yet that could want to clean up
     gc.disable()  # nothing of what is imported is garbage
@@ -132,6 +136,8 @@ def _run(request: dict[str, Any]) -> int:
 
     set_all_config(request["config"], request["config_secret_keys"])
     configure(Settings(**request["settings"]))
+    if not request["debug"]:  # the SDK waits for the engine's answer to four such messages a resource
+        pulumi.log.debug = say_nothing
     sys.argv = [request["program"], *request["args"]]
     os.chdir(request["pwd"])
     # Outputs that nobody awaits are normal in a Pulumi program that fails; asyncio would report each.

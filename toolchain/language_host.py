@@ -7,15 +7,19 @@ loads the protocol's messages without the SDK around them.
 
 import gc
 import os
+import re
 import signal
 import stat
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
 
 from toolchain.children import Children
+
+DEBUG = re.compile(r"--debug(=.*)?|-[A-Za-z]*d[A-Za-z]*")
 
 
 def skip_the_sdk() -> None:
@@ -43,6 +47,22 @@ def follow_engine(stop: threading.Event) -> None:
     threading.Thread(target=wait_for_the_end, name="follow-engine", daemon=True).start()
 
 
+def shows_debug(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether an engine that was started so shows debug messages. It throws the others away when it has them.
+
+    Asked by `--debug`, by `-d` alone or among other letters, or by the variable that stands for the flag.
+    """
+    return bool(environment.get("PULUMI_OPTION_DEBUG")) or any(map(DEBUG.fullmatch, arguments))
+
+
+def engines_arguments() -> Sequence[str]:
+    """Where the machine doesn't say how the engine was started, as if it had been asked for everything."""
+    try:
+        return Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")[1:]
+    except OSError:
+        return ["--debug"]
+
+
 def main() -> None:
     gc.disable()  # nothing of what is imported is garbage, and the process ends with the engine's run
     # The engine's address comes last; the flags before it (-root, -tracing, …) are for the vendor's host.
@@ -62,7 +82,8 @@ def main() -> None:
     skip_the_sdk()
     from toolchain.language_server import Host, serve
 
-    host = Host(engine=engine, children=children, stop=stop)
+    debug = shows_debug(engines_arguments(), os.environ)
+    host = Host(engine=engine, children=children, stop=stop, debug=debug)
     server, port = serve(host)
     follow_engine(stop)
     serving.set()

@@ -34,6 +34,7 @@ class Host:
     engine: str
     children: Children
     stop: threading.Event
+    debug: bool  # whether the engine shows debug messages
     program: Path | None = None  # the interpreter of the program whose packages the engine asked for
     expecting: threading.Lock = field(default_factory=threading.Lock)
     warm: dict[Path, Process] = field(default_factory=dict[Path, Process])
@@ -135,7 +136,7 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
             self._host.children.stop(child)
         with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says why
             if child.stdin is not None:
-                child.stdin.write(_program_request(request, self._host.engine))
+                child.stdin.write(_program_request(request, self._host))
                 child.stdin.flush()
         code = self._host.children.wait(child)
         if code == 0:
@@ -243,13 +244,13 @@ def _python(info: language_pb2.ProgramInfo) -> Path:
     return environments.interpreter(Path(info.root_directory or "."), _options(info))
 
 
-def _program_request(request: language_pb2.RunRequest, engine: str) -> bytes:
+def _program_request(request: language_pb2.RunRequest, host: Host) -> bytes:
     return (
         json.dumps(
             {
                 "settings": {
                     "monitor": request.monitor_address,
-                    "engine": engine,
+                    "engine": host.engine,
                     "project": request.project,
                     "stack": request.stack,
                     "parallel": request.parallel,
@@ -262,6 +263,7 @@ def _program_request(request: language_pb2.RunRequest, engine: str) -> bytes:
                 "program": request.info.entry_point or request.program or ".",
                 "pwd": request.pwd or request.info.program_directory,
                 "args": list(request.args),
+                "debug": host.debug,
             }
         ).encode()
         + b"\n"

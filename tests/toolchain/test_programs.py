@@ -56,6 +56,23 @@ def test_a_programs_outputs_config_and_secrets_reach_the_engine(project: Project
     assert project.left_over() == []
 
 
+@pytest.mark.parametrize("asked", [["--debug"], ["-d"], ["-jd"], []])
+def test_debug_messages_reach_an_engine_that_shows_them_and_no_other(asked: list[str], project: Project) -> None:
+    """The SDK waits for the engine after each."""
+    project.program('import pulumi\npulumi.log.debug("for whoever debugs")\npulumi.log.info("for everybody")\n')
+    log = project.folder / "events.jsonl"
+    project.environment["PULUMI_DEBUG_COMMANDS"] = "true"
+
+    preview = project.pulumi("preview", *asked, "--event-log", str(log))
+
+    assert preview.returncode == 0, preview.stderr
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    assert any("for everybody" in one["message"] for one in said)
+    assert any(one["severity"] == "debug" for one in said) is bool(asked)
+    assert any("for whoever debugs" in one["message"] for one in said) is bool(asked)
+
+
 def test_an_exception_shows_the_persons_own_lines_and_fails_the_update(project: Project) -> None:
     project.program("import helper\nhelper.work()\n")
     (project.folder / "helper.py").write_text("def work() -> None:\n    raise ValueError('what went wrong')\n")
