@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from gate.surface import FUNCTION_LINE, FUNCTIONS_RELEASE, RELEASE, function_lines
-from operations.engine import Engine, EngineError, backend_cure
+from operations.engine import Engine, EngineError, encryption_cure
 from operations.state import Recorded, State
 from operations.supabase import DeployedFunction, Secret
 
@@ -126,7 +126,7 @@ def moved(engine: Engine) -> list[str]:
         compared = _Compared.model_validate_json(done.stdout)
     except ValidationError as error:
         said = (done.stderr or done.stdout).strip().removeprefix("error: ")
-        cure = backend_cure(engine.stack, said) if "passphrase" in said else ""
+        cure = encryption_cure(engine.stack, said)
         raise EngineError(f"the state can't be compared with AWS: {said}", cure) from error
     if done.returncode:
         errors = [one for one in compared.diagnostics if one.severity == "error"]

@@ -20,6 +20,7 @@ from operations.errors import ExitCode, OperationError
 from operations.locks import Holder, holders, locks
 from operations.output import say
 from operations.stack import PROJECT, Stack
+from settings import content_of, file_name
 
 READ_SECONDS = 60
 KEPT_LINES = 400
@@ -112,12 +113,16 @@ class Engine:
             raise StackMissingError(f"the backend has no stack {self.stack.name}", f"./pf deploy{self.stack.command}")
         raise EngineError(
             f"`pulumi {' '.join(arguments)}` failed: {said.removeprefix('error: ')}",
-            backend_cure(self.stack, said) if arguments[0] == "stack" else "",
+            backend_cure(self.stack, said) if arguments[0] == "stack" else encryption_cure(self.stack, said),
             ExitCode.REFUSED,
         )
 
     def ensure_stack(self) -> None:
-        """Make the stack where the backend has none yet. The current one is whose environment it is: PULUMI_STACK."""
+        """Make the stack where the backend has none yet, encrypted as its file says.
+
+        The engine would take a passphrase, and write it over what the file says. The current stack is whose environment
+        it is: PULUMI_STACK.
+        """
         if written(self.stack.project, self.stack.name, self.stack.variables) is not None:
             return
         code, said = self._select()
@@ -129,8 +134,10 @@ class Engine:
 
     def _select(self) -> tuple[int, str]:
         pulumi = self._command(())[0]
+        encryption = content_of(self.stack.name, self.stack.root).get("secretsprovider", "default")
+        how = ("--create", f"--secrets-provider={encryption}", "--non-interactive", "--color", "never")
         done = subprocess.run(
-            [pulumi, "stack", "select", self.stack.name, "--create", "--non-interactive", "--color", "never"],
+            [pulumi, "stack", "select", self.stack.name, *how],
             cwd=self.stack.root,
             env=self.stack.variables,
             stdin=subprocess.DEVNULL,
@@ -330,10 +337,22 @@ class _Interruption:
             self.process.send_signal(signal.SIGINT)
 
 
-def backend_cure(stack: Stack, said: str) -> str:
-    """What to do where the engine can't read a stack, for the reason that it said."""
+def encryption_cure(stack: Stack, said: str) -> str:
+    """What to do where the engine can't use what encrypts a stack; nothing where it failed for another reason."""
     if "incorrect passphrase" in said:
         return f"PULUMI_CONFIG_PASSPHRASE is not that of {stack.name}: {stack.own('PULUMI_CONFIG_PASSPHRASE')}"
+    if "get stack secrets manager" in said and "KMS: Decrypt" in said:
+        return (
+            f"The key that encrypts {stack.name} is named in {file_name(stack.name)} (secretsprovider): "
+            "AWS has to answer, and to let you decrypt with it."
+        )
+    return ""
+
+
+def backend_cure(stack: Stack, said: str) -> str:
+    """What to do where the engine can't read a stack, for the reason that it said."""
+    if cure := encryption_cure(stack, said):
+        return cure
     if "passphrase" in said:
         return ""
     if "checkpoint: EOF" in said:  # the engine was killed while it wrote; the state itself is replaced at one stroke

@@ -130,14 +130,14 @@ def _preview(gate: Gate, engine: Engine) -> Receipt:
     """A denial is an answer here: it leaves a receipt as well."""
     gate.receipt.unlink(missing_ok=True)
     engine.ensure_stack()
-    failed = ""
+    failed = cure = ""
     try:
         engine.read("preview")
     except EngineError as error:
-        failed = error.message
+        failed, cure = error.message, error.cure
     try:
         return Receipt.read(gate.receipt)
     except ReceiptError as error:
         raise OperationError(
-            f"the preview failed before anything could be judged:\n{failed or error}", code=ExitCode.FAILED
+            f"the preview failed before anything could be judged:\n{failed or error}", cure, ExitCode.FAILED
         ) from error

@@ -20,7 +20,7 @@ from gate.state import State
 from gate.surface import Surface
 from gate.trust import UnconfirmedError
 from operations.approvals import Approvals, approvals_of
-from operations.engine import Engine, InterruptedEngineError
+from operations.engine import Engine, InterruptedEngineError, encryption_cure
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
 from operations.environment import RUNS_THE_ENGINE
 from operations.errors import ExitCode, OperationError
@@ -120,7 +120,8 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
             run = replace(run, way_back=_way_back(stack, receipt))
             return replace(run, approvals=approvals_of(looked(gate, receipt, deployed)))
         except CLOSED as error:
-            return replace(run, problem=str(error), unconfirmed=isinstance(error, UnconfirmedError))
+            problem = encryption_cure(stack, said) or str(error)
+            return replace(run, problem=problem, unconfirmed=isinstance(error, UnconfirmedError))
 
 
 def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surface]:

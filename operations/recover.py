@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from operations.engine import Engine
+from operations.engine import Engine, encryption_cure
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, read_events
 from operations.errors import ExitCode, OperationError
 from operations.found import find_all
@@ -88,7 +88,7 @@ def _creates(stack: Stack, resume: str) -> Sequence[Recorded]:
         problems = "\n".join(one.message for one in events.errors) or said
         raise OperationError(
             f"the preview failed, so nothing was taken over:\n{problems}",
-            f"Mend that, then: ./pf {resume}{stack.command}",
+            "\n  ".join(filter(None, (encryption_cure(stack, said), f"Mend that, then: ./pf {resume}{stack.command}"))),
             ExitCode.FAILED,
         )
     return events.creates

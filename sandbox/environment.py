@@ -29,7 +29,7 @@ def variables(state: State, credentials: Credentials) -> dict[str, str]:
         "PULUMI_HOME": str(state.folder("pulumi-home")),
         # Without it the engine keeps a side file by each state, not written at one stroke: a kill can leave it half.
         "PULUMI_BACKEND_URL": f"file://{state.folder('pulumi')}?metadata=skip",
-        # Stacks of the sandbox hold no secret; the salt that belongs to it is in Pulumi.sandbox.yaml.
+        # For stacks that somebody adds; the sandbox's own is encrypted by a key (sandbox/aws/stack_key.py).
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",

@@ -16,6 +16,7 @@ from sandbox.aws.control import Control
 from sandbox.aws.faults import Faults, Faulty
 from sandbox.aws.request_log import RequestLog
 from sandbox.aws.services import Services
+from sandbox.aws.stack_key import make_stack_key
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     logging.getLogger("sandbox.events").addHandler(events)
     faults = Faults()
     services = Services(folder, f"http://127.0.0.1:{arguments.port}", arguments.inbox, faults)
+    make_stack_key()
     moto = DomainDispatcherApplication(services.app)
     moto.get_backend_for_host = cache(moto.get_backend_for_host)  # it looks through a folder of 200, a third of a call
     aws = RequestLog(Faulty(moto, faults), arguments.log)

@@ -79,7 +79,6 @@ def test_a_wrong_token_is_refused_before_anything_is_written(checkout: Checkout)
         (("--reason", "two\nlines"), {}, "more than one line"),
         (("--emergency", "--reason", "x" * 10_000), {}, "10000 characters"),
         ((), {"PF_REPORTS": "file:///dev/null/reports"}, "reports can't be written to"),
-        ((), {"PULUMI_CONFIG_PASSPHRASE": "wrong"}, "PULUMI_CONFIG_PASSPHRASE is not that of sandbox"),
     ],
 )
 def test_a_deployment_that_cannot_be_done_as_asked_changes_nothing(

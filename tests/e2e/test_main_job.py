@@ -8,6 +8,7 @@ import pytest
 from components.naming import METRICS_FUNCTIONS, METRICS_KMS
 from tests.e2e.checkout import Checkout
 from tests.e2e.conftest import Deployed
+from toolchain import paths
 
 PURPOSES = {"general-data": "general", "user-profile-data": "pii", "payment-method-data": "payment"}
 ALIASES = {f"alias/parker-flight-{name}-sandbox" for name in PURPOSES.values()}
@@ -18,6 +19,13 @@ def test_the_deployment_ends_with_a_healthy_table_and_the_addresses(deployed: De
     output = deployed.deployment.stdout + deployed.deployment.stderr
     assert "healthy" in output
     assert deployed.checkout.environment["SUPABASE_URL"] in output
+
+
+@pytest.mark.rows("K1", "R3")
+def test_the_stacks_file_stays_as_it_was_committed(checkout: Checkout) -> None:
+    """A new stack is encrypted as it says; the engine would write a passphrase over that."""
+    name = "Pulumi.sandbox.yaml"
+    assert (checkout.root / name).read_bytes() == (paths.ROOT / name).read_bytes()
 
 
 @pytest.mark.rows("K1")

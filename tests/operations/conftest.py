@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from pytest_httpserver import HTTPServer
 
 from components.naming import DATA_CLASSES
+from gate.stack_file import release_part
 from operations import aws
 from operations.environment import load
 from operations.stack import Stack
@@ -148,6 +149,17 @@ def variables(aws_url: str, httpserver: HTTPServer, tmp_path: Path) -> dict[str,
         "PULUMI_BACKEND_URL": f"file://{tmp_path}",
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
     }
+
+
+PASSPHRASES = "encryptionsalt: v1:9F762PGQUBk=:v1:nwMNjg2IZIX0TLJo:5SGLVq/IbOClq2II1C8/lw0RoclJNQ==\n"
+
+
+@pytest.fixture
+def by_passphrase(project: Path) -> Path:
+    """The stack's file, encrypted by the passphrase `sandbox` instead of a key."""
+    file = project / "Pulumi.sandbox.yaml"
+    file.write_bytes(release_part(file.read_bytes()) + PASSPHRASES.encode())
+    return file
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def test_what_the_engine_refuses_leaves_the_access_key(
     assert cure in caught.value.cure
 
 
+@pytest.mark.usefixtures("by_passphrase")
 def test_a_passphrase_that_is_not_set_leaves_the_access_key(
     make_stack: Callable[..., Stack], variables: dict[str, str], iam: Any
 ) -> None:

@@ -8,6 +8,10 @@ import pytest
 
 from operations.drift import moved, short
 from operations.engine import Engine, EngineError
+from operations.errors import OperationError
+from operations.gate import look
+from operations.preview import preview
+from operations.recover import take_over
 from operations.stack import Stack
 
 pytestmark = pytest.mark.rows("K1", "K7")
@@ -53,13 +57,33 @@ def test_an_engine_that_says_something_else_is_quoted(stack: Stack, tool: Tool) 
         moved(Engine(stack))
 
 
-def test_a_wrong_passphrase_is_named_with_what_mends_it(stack: Stack, tool: Tool) -> None:
-    tool("pulumi", "echo 'error: get stack secrets manager: incorrect passphrase' >&2; exit 255")
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("incorrect passphrase", "PULUMI_CONFIG_PASSPHRASE is not that of sandbox: "),
+        ("operation error KMS: Decrypt, api error", "The key that encrypts sandbox is named in Pulumi.sandbox.yaml"),
+    ],
+)
+def test_what_does_not_open_a_stack_is_named_with_what_mends_it(said: str, cure: str, stack: Stack, tool: Tool) -> None:
+    tool("pulumi", f"echo 'error: get stack secrets manager: {said}' >&2; exit 255")
     for asking in (
         lambda: moved(Engine(stack)),
         lambda: Engine(stack).read("stack", "export"),
         Engine(stack).ensure_stack,
     ):
-        with pytest.raises(EngineError, match="incorrect passphrase") as caught:
+        with pytest.raises(OperationError, match=said) as caught:
             asking()
-        assert caught.value.cure.startswith("PULUMI_CONFIG_PASSPHRASE is not that of sandbox: ")
+        assert caught.value.cure.startswith(cure)
+    tool(
+        "pulumi",
+        "[ $1 = stack ] && echo '{\"deployment\": {}}' && exit 0\n"
+        f"echo 'error: get stack secrets manager: {said}' >&2; exit 255",
+    )
+    with pytest.raises(OperationError, match=said) as caught:
+        look(stack, Engine(stack))
+    assert caught.value.cure.startswith(cure)
+    with pytest.raises(OperationError, match=said) as caught:
+        take_over(stack)
+    assert caught.value.cure.startswith(cure)
+    assert caught.value.cure.endswith("Mend that, then: ./pf recover")
+    assert preview(stack, quiet=True).gate_problem.startswith(cure)

@@ -195,6 +195,18 @@ def test_a_stack_that_another_first_deployment_has_just_made_is_opened(
     Engine(stack).ensure_stack()
 
 
+def test_a_new_stack_is_encrypted_as_its_file_says(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    """By itself the engine takes a passphrase, and writes that over what the file says."""
+    calls = tmp_path / "calls"
+    tool("pulumi", f'echo "$@" >> {calls}')
+    Engine(stack).ensure_stack()
+    (stack.root / "Pulumi.sandbox.yaml").write_text("config: {}\n")
+    Engine(stack).ensure_stack()
+    by_key, by_default = calls.read_text().splitlines()
+    assert "--create --secrets-provider=awskms://" in by_key
+    assert "--create --secrets-provider=default" in by_default
+
+
 def test_what_aws_refuses_to_make_twice_leads_to_the_recovery(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "echo 'error: creating IAM Role (x): EntityAlreadyExists: it is there' >&2; exit 255")
     with pytest.raises(EngineError) as caught:

@@ -150,7 +150,9 @@ def test_a_function_without_an_entry_point_is_named(stack: Stack, project: Path)
         preflight.functions(stack)
 
 
-def test_an_encrypted_stack_needs_its_passphrase(make_stack: Callable[..., Stack], stack: Stack) -> None:
+def test_an_encrypted_stack_needs_its_passphrase(
+    by_passphrase: Path, make_stack: Callable[..., Stack], stack: Stack
+) -> None:
     preflight.passphrase(make_stack(PULUMI_CONFIG_PASSPHRASE=""))  # an empty one is one, too
     bare = {name: value for name, value in stack.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
     without = Stack(
@@ -163,13 +165,12 @@ def test_an_encrypted_stack_needs_its_passphrase(make_stack: Callable[..., Stack
     )
     with pytest.raises(OperationError, match="PULUMI_CONFIG_PASSPHRASE"):
         preflight.passphrase(without)
-    file = stack.root / "Pulumi.sandbox.yaml"
-    text = file.read_text()
-    file.write_text(text.replace("encryptionsalt:", "# "))
+    text = by_passphrase.read_text()
+    by_passphrase.write_text(text.replace("encryptionsalt:", "# "))
     with pytest.raises(OperationError, match="the first deployment of sandbox") as caught:
         preflight.passphrase(without)
     assert "pulumi stack init sandbox --secrets-provider" in caught.value.cure
-    file.write_text(text.replace("encryptionsalt:", "secretsprovider: awskms://alias/pf  # "))
+    by_passphrase.write_text(text.replace("encryptionsalt:", "secretsprovider: awskms://alias/pf  # "))
     preflight.passphrase(without)
 
 

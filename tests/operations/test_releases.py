@@ -13,6 +13,7 @@ import yaml
 
 from gate.evidence import CHECKOUT, COMMIT, VERSION
 from gate.records import Quarantined, Records
+from gate.stack_file import release_part
 from gate.store import FolderStore
 from operations import releases
 from operations.errors import ExitCode, OperationError
@@ -372,7 +373,7 @@ def test_the_state_stays_encrypted_as_it_is_now(program: Program) -> None:
 
 def test_but_for_how_the_state_is_encrypted_the_file_stays_as_it_was_committed(program: Program) -> None:
     """The rest of it is what vouches for the release."""
-    settings = f"# a comment\n{program.file.read_text().rpartition('encryptionsalt:')[0]}"
+    settings = f"# a comment\n{release_part(program.file.read_bytes()).decode()}"
     program.file.write_text(f"{settings}encryptionsalt: old\n")
     first = program.version()
     program.file.write_text(f"{settings}encryptionsalt: new")

@@ -73,14 +73,6 @@ def project(tmp_path: Path) -> Project:
     )
 
 
-def test_making_the_sandboxs_stack_leaves_its_committed_file_as_it_is(project: Project) -> None:
-    made = project.pulumi("stack", "init", "sandbox")
-    assert made.returncode == 0, made.stderr
-    assert (project.folder / "Pulumi.sandbox.yaml").read_bytes() == (ROOT / "Pulumi.sandbox.yaml").read_bytes()
-    shown = project.pulumi("config", "--stack", "sandbox")
-    assert "sandboxsandboxsandbo" in shown.stdout
-
-
 def test_production_is_refused_by_our_message_until_it_is_filled_in(project: Project) -> None:
     project.pulumi("stack", "init", "production")
     message = project.refusal("production")
