@@ -88,6 +88,17 @@ def interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def hosts_own(name: str) -> Any:
+    """A module from beside this one. Afterwards program or pack finds nothing of the host's by its name."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    try:
+        return importlib.import_module(f"toolchain.{name}")
+    finally:
+        del sys.path[0]
+        for loaded in [one for one in sys.modules if one.partition(".")[0] == "toolchain"]:
+            del sys.modules[loaded]
+
+
 def import_providers() -> None:
     """The providers' SDKs in this environment, which its programs import: while there is still time.
 
@@ -102,7 +113,7 @@ def say_nothing(*_message: object, **_options: object) -> None:
     """For what nobody would see."""
 
 
-def run_program(request: SimpleQueue[bytes]) -> NoReturn:
+def run_program(request: SimpleQueue[bytes], note: Path) -> NoReturn:
     interruptible(signal.SIG_DFL)  # there is no program yet that could want to clean up
     gc.disable()  # nothing of what is imported is garbage
     try:
@@ -113,6 +124,9 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
     import_providers()
+    imports = hosts_own("imports")
+    without = set(sys.modules)
+    imports.import_ahead(note)
     parsed: dict[str, Any] = json.loads(request.get())
     gc.freeze()
     gc.set_threshold(100_000)  # a program makes resources, which stay, and ends within seconds
@@ -120,6 +134,8 @@ def run_program(request: SimpleQueue[bytes]) -> NoReturn:
     try:
         interruptible(interrupt_once)
         code = _run(parsed)
+        if code == 0:
+            imports.keep(note, without)
         finish(await_threads=code == 0)
         leave(code)
     except KeyboardInterrupt:
@@ -176,13 +192,10 @@ def main() -> None:
     kind, *rest = sys.argv[1:]
     request = follow_host()
     if kind == "program":
-        run_program(request)
+        run_program(request, Path(*rest))
     interruptible(signal.default_int_handler)
     if kind == "pack":
-        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-        from toolchain import policy_pack
-
-        del sys.path[0]  # the pack finds nothing of the host's
+        policy_pack = hosts_own("policy_pack")
         try:
             policy_pack.serve(lambda: run_module("pulumi.policy", rest))
         except KeyboardInterrupt:

@@ -21,9 +21,11 @@ from typing_extensions import override
 from toolchain import environments, pins
 from toolchain.child import SHOWN
 from toolchain.children import Children
+from toolchain.imports import note_of
 from toolchain.report import ToolchainError
 
 Process = subprocess.Popen[bytes]
+Program = tuple[Path, Path]  # its interpreter, and the note of its imports
 PluginOutput = Iterator[language_pb2.RunPluginResponse]
 
 
@@ -35,9 +37,9 @@ class Host:
     children: Children
     stop: threading.Event
     debug: bool  # whether the engine shows debug messages
-    program: Path | None = None  # the interpreter of the program whose packages the engine asked for
+    program: Program | None = None  # whose packages the engine asked for
     expecting: threading.Lock = field(default_factory=threading.Lock)
-    warm: dict[Path, Process] = field(default_factory=dict[Path, Process])
+    warm: dict[Program, Process] = field(default_factory=dict[Program, Process])
 
     def expect_program(self) -> None:
         """The engine starts policy packs before the program that they judge, and none where it runs no program."""
@@ -45,12 +47,14 @@ class Host:
             if self.program and self.program not in self.warm:
                 self.warm[self.program] = self.program_child(self.program)
 
-    def program_child(self, python: Path) -> Process:
+    def program_child(self, program: Program) -> Process:
         """The one that has been importing the SDK already, or a new one."""
-        waiting = self.warm.pop(python, None)
+        waiting = self.warm.pop(program, None)
         if waiting is not None and waiting.poll() is None:
             return waiting
-        return self.children.start(python, ["program"], environment=environments.activated(python, os.environ))
+        python, note = program
+        environment = environments.activated(python, os.environ)
+        return self.children.start(python, ["program", str(note)], environment=environment)
 
 
 def serve(host: Host) -> tuple[grpc.Server, int]:
@@ -91,9 +95,8 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
-        python = _python(request.info)
-        self._host.program = python
-        needed = environments.plugins(python)
+        self._host.program = _program(request.info)
+        needed = environments.plugins(_python(request.info))
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
@@ -131,7 +134,7 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> language_pb2.RunResponse:
-        child = self._host.program_child(_python(request.info))
+        child = self._host.program_child(_program(request.info))
         if not context.add_callback(lambda: self._host.children.stop(child)):
             self._host.children.stop(child)
         with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says why
@@ -242,6 +245,11 @@ def _options(info: language_pb2.ProgramInfo) -> dict[str, object]:
 
 def _python(info: language_pb2.ProgramInfo) -> Path:
     return environments.interpreter(Path(info.root_directory or "."), _options(info))
+
+
+def _program(info: language_pb2.ProgramInfo) -> Program:
+    python = _python(info)
+    return python, note_of(python, Path(info.root_directory or "."))
 
 
 def _program_request(request: language_pb2.RunRequest, host: Host) -> bytes:

@@ -27,7 +27,9 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("milliseconds", [0, 5, 10, 20, 30, 40, 60, 80, 120, 200])
 def test_a_child_that_is_stopped_while_it_starts_shows_no_traceback(milliseconds: int, tmp_path: Path) -> None:
     children = Children()
-    child = children.start(Path(sys.executable), ["program"], environment={}, cwd=str(tmp_path), captured=True)
+    child = children.start(
+        Path(sys.executable), ["program", str(tmp_path / "note")], environment={}, cwd=str(tmp_path), captured=True
+    )
     time.sleep(milliseconds / 1000)
 
     stopped = time.monotonic()

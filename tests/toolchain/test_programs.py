@@ -2,11 +2,14 @@
 
 import json
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.toolchain.conftest import Project, until
+from toolchain.imports import note_of
 
 pytestmark = pytest.mark.rows("K3")
 
@@ -71,6 +74,50 @@ def test_debug_messages_reach_an_engine_that_shows_them_and_no_other(asked: list
     assert any("for everybody" in one["message"] for one in said)
     assert any(one["severity"] == "debug" for one in said) is bool(asked)
     assert any("for whoever debugs" in one["message"] for one in said) is bool(asked)
+
+
+IMPORTS = """
+import sys, pulumi
+pulumi.export("ahead", sorted({"httpx", "beside", "toolchain"} & sys.modules.keys()))
+import beside, httpx, toolchain
+pulumi.export("own", [beside.NAME, toolchain.NAME])
+"""
+
+
+def note_of_its_own(project: Project, description: str) -> Path:
+    """Every project of these tests has the same Pulumi.yaml, and so one note."""
+    with (project.folder / "Pulumi.yaml").open("a") as file:
+        file.write(f"description: {description}\n")
+    note = note_of(Path(sys.executable), project.folder)
+    note.unlink(missing_ok=True)
+    return note
+
+
+def test_what_a_program_imported_of_its_environment_is_there_when_it_runs_again(project: Project) -> None:
+    """Its own modules are not: they may be others by then. And it finds nothing of the host's in their place."""
+    note_of_its_own(project, "imports")
+    project.program(IMPORTS)
+    for name in ("beside", "toolchain"):
+        (project.folder / f"{name}.py").write_text(f"NAME = {name!r}\n")
+
+    for ahead in ([], ["httpx"]):
+        update = project.pulumi("up", "--yes", "--skip-preview")
+        assert update.returncode == 0, update.stdout
+        outputs = json.loads(project.pulumi("stack", "output", "--json").stdout)
+        assert outputs == {"ahead": ahead, "own": ["beside", "toolchain"]}
+
+
+@pytest.mark.parametrize("noted", ["", "{", "5", '["no_such_module", 5, "httpx"]'])
+def test_a_note_of_imports_that_no_longer_holds_is_no_failure(noted: str, project: Project) -> None:
+    note = note_of_its_own(project, "damaged note")
+    project.program("import sys, pulumi\npulumi.export('ahead', 'httpx' in sys.modules)\nimport httpx\n")
+    assert project.pulumi("preview").returncode == 0
+    note.write_text(noted)
+
+    update = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert update.returncode == 0, update.stdout
+    assert json.loads(project.pulumi("stack", "output", "--json").stdout) == {"ahead": "httpx" in noted}
 
 
 def test_an_exception_shows_the_persons_own_lines_and_fails_the_update(project: Project) -> None:
