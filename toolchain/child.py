@@ -13,7 +13,6 @@ import os
 import runpy
 import signal
 import sys
-import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -99,16 +98,6 @@ def hosts_own(name: str) -> Any:
             del sys.modules[loaded]
 
 
-def import_providers() -> None:
-    """The providers' SDKs in this environment, which its programs import: while there is still time.
-
-    What fails here, the program that imports it will say.
-    """
-    for described in Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json"):
-        with contextlib.suppress(Exception):
-            importlib.import_module(described.parent.name)
-
-
 def say_nothing(*_message: object, **_options: object) -> None:
     """For what nobody would see."""
 
@@ -123,9 +112,10 @@ def run_program(request: SimpleQueue[bytes], note: Path) -> NoReturn:
         request.get()
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
-    import_providers()
     imports = hosts_own("imports")
-    without = set(sys.modules)
+    for package in imports.providers():
+        with contextlib.suppress(Exception):  # the program that imports it will say what failed
+            importlib.import_module(package)
     imports.import_ahead(note)
     parsed: dict[str, Any] = json.loads(request.get())
     gc.freeze()
@@ -135,7 +125,7 @@ def run_program(request: SimpleQueue[bytes], note: Path) -> NoReturn:
         interruptible(interrupt_once)
         code = _run(parsed)
         if code == 0:
-            imports.keep(note, without)
+            imports.keep(note)
         finish(await_threads=code == 0)
         leave(code)
     except KeyboardInterrupt:

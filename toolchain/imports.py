@@ -1,13 +1,13 @@
-"""Which installed modules a program needs beside the SDK: noted when it has run, imported ahead before it runs again.
+"""Which modules of the providers' SDKs a program needs: noted when it has run, imported ahead before it runs again.
 
 A provider's SDK loads each service when something is first read of it, and the whole program waits for that; while the
-engine is still busy with the policy pack it costs nobody anything. What the program itself consists of is never noted.
+engine is still busy with the policy pack it costs nobody anything. Of the providers' alone, which are generated:
+another module may do something when it is imported, for which the program prepares it.
 """
 
 import contextlib
 import importlib
 import json
-import os
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -24,25 +24,29 @@ def note_of(python: Path, root: Path) -> Path:
 
 def import_ahead(note: Path) -> None:
     """What fails here, the program that imports it will say."""
-    with contextlib.suppress(OSError, TypeError, ValueError):
-        for name in json.loads(note.read_text()):
+    with contextlib.suppress(AttributeError, OSError, TypeError, ValueError):
+        for name in _of_providers(json.loads(note.read_text())):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
 
-def keep(note: Path, before: Iterable[str]) -> None:
-    """What was imported of the environment beyond `before`. Where it can't be written, nothing is imported ahead."""
-    installed = sysconfig.get_path("purelib") + os.sep
-    names = [name for name in sys.modules.keys() - set(before) if _file(name).startswith(installed)]
-    text = json.dumps(sorted(names))
+def keep(note: Path) -> None:
+    """All that is imported of the providers. Where it can't be written, nothing is imported ahead."""
+    text = json.dumps(sorted(_of_providers(sys.modules)))
     with contextlib.suppress(OSError):
         if note.exists() and note.read_text() == text:
             return
         note.parent.mkdir(exist_ok=True)
-        whole = note.with_suffix(f".{os.getpid()}")
+        whole = note.with_suffix(".new")
         whole.write_text(text)
         whole.replace(note)
 
 
-def _file(name: str) -> str:
-    return str(getattr(sys.modules[name], "__file__", None) or "")
+def providers() -> list[str]:
+    """The SDK packages in this environment."""
+    return [described.parent.name for described in Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json")]
+
+
+def _of_providers(names: Iterable[str]) -> list[str]:
+    packages = frozenset(providers())
+    return [name for name in names if name.partition(".")[0] in packages]

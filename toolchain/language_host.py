@@ -19,7 +19,7 @@ from types import FrameType, ModuleType
 
 from toolchain.children import Children
 
-DEBUG = re.compile(r"--debug(=.*)?|-[A-Za-z]*d[A-Za-z]*")
+DEBUG = re.compile(r"--(debug|verbose)(=.*)?|-[A-Za-z]*[dv][A-Za-z]*(=?\d+)?")
 
 
 def skip_the_sdk() -> None:
@@ -50,7 +50,8 @@ def follow_engine(stop: threading.Event) -> None:
 def shows_debug(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether an engine that was started so shows debug messages. It throws the others away when it has them.
 
-    Asked by `--debug`, by `-d` alone or among other letters, or by the variable that stands for the flag.
+    Asked by `--debug`, by `-d` alone or among other letters, or by the variable that stands for the flag. With `-v=9`
+    it writes them into its log.
     """
     return bool(environment.get("PULUMI_OPTION_DEBUG")) or any(map(DEBUG.fullmatch, arguments))
 
@@ -58,7 +59,7 @@ def shows_debug(arguments: Sequence[str], environment: Mapping[str, str]) -> boo
 def engines_arguments() -> Sequence[str]:
     """Where the machine doesn't say how the engine was started, as if it had been asked for everything."""
     try:
-        return Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")[1:]
+        return os.fsdecode(Path(f"/proc/{os.getppid()}/cmdline").read_bytes()).split("\0")[1:]
     except OSError:
         return ["--debug"]
 

@@ -59,7 +59,7 @@ def test_a_programs_outputs_config_and_secrets_reach_the_engine(project: Project
     assert project.left_over() == []
 
 
-@pytest.mark.parametrize("asked", [["--debug"], ["-d"], ["-jd"], []])
+@pytest.mark.parametrize("asked", [["--debug"], ["-d"], ["-jd"], ["-v=1"], []])
 def test_debug_messages_reach_an_engine_that_shows_them_and_no_other(asked: list[str], project: Project) -> None:
     """The SDK waits for the engine after each."""
     project.program('import pulumi\npulumi.log.debug("for whoever debugs")\npulumi.log.info("for everybody")\n')
@@ -78,8 +78,10 @@ def test_debug_messages_reach_an_engine_that_shows_them_and_no_other(asked: list
 
 IMPORTS = """
 import sys, pulumi
-pulumi.export("ahead", sorted({"httpx", "beside", "toolchain"} & sys.modules.keys()))
-import beside, httpx, toolchain
+watched = {"pulumi_aws.sns.topic", "httpx", "beside", "toolchain"}
+pulumi.export("ahead", sorted(watched & sys.modules.keys()))
+import beside, httpx, pulumi_aws, toolchain
+pulumi_aws.sns.Topic
 pulumi.export("own", [beside.NAME, toolchain.NAME])
 """
 
@@ -93,31 +95,38 @@ def note_of_its_own(project: Project, description: str) -> Path:
     return note
 
 
-def test_what_a_program_imported_of_its_environment_is_there_when_it_runs_again(project: Project) -> None:
-    """Its own modules are not: they may be others by then. And it finds nothing of the host's in their place."""
+def test_what_a_program_imported_of_its_providers_is_there_when_it_runs_again(project: Project) -> None:
+    """No others: the program may prepare what they find. And nothing of the host's stands in their place."""
     note_of_its_own(project, "imports")
     project.program(IMPORTS)
     for name in ("beside", "toolchain"):
         (project.folder / f"{name}.py").write_text(f"NAME = {name!r}\n")
 
-    for ahead in ([], ["httpx"]):
+    for ahead in ([], ["pulumi_aws.sns.topic"]):
         update = project.pulumi("up", "--yes", "--skip-preview")
         assert update.returncode == 0, update.stdout
         outputs = json.loads(project.pulumi("stack", "output", "--json").stdout)
         assert outputs == {"ahead": ahead, "own": ["beside", "toolchain"]}
 
 
-@pytest.mark.parametrize("noted", ["", "{", "5", '["no_such_module", 5, "httpx"]'])
-def test_a_note_of_imports_that_no_longer_holds_is_no_failure(noted: str, project: Project) -> None:
+@pytest.mark.parametrize("noted", ["", "{", "5", '["pulumi_aws.no_such_module", 5]', '["pulumi_aws.x", "httpx"]'])
+def test_a_note_of_imports_that_cannot_be_used_is_no_failure(noted: str, project: Project) -> None:
     note = note_of_its_own(project, "damaged note")
-    project.program("import sys, pulumi\npulumi.export('ahead', 'httpx' in sys.modules)\nimport httpx\n")
-    assert project.pulumi("preview").returncode == 0
+    project.program("import sys, pulumi\npulumi.export('ahead', 'httpx' in sys.modules)\n")
+    note.parent.mkdir(exist_ok=True)
     note.write_text(noted)
 
     update = project.pulumi("up", "--yes", "--skip-preview")
 
     assert update.returncode == 0, update.stdout
-    assert json.loads(project.pulumi("stack", "output", "--json").stdout) == {"ahead": "httpx" in noted}
+    assert json.loads(project.pulumi("stack", "output", "--json").stdout) == {"ahead": False}
+
+
+def test_an_update_whose_message_is_no_text_runs_all_the_same(project: Project) -> None:
+    """The host reads how the engine was started."""
+    project.program("import pulumi\n")
+    done = project.pulumi("up", "--yes", "--skip-preview", "--message", b"caf\xe9".decode(errors="surrogateescape"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_exception_shows_the_persons_own_lines_and_fails_the_update(project: Project) -> None:
