@@ -107,6 +107,11 @@ def test_a_text_comes_back_under_each_purpose(checkout: Checkout, purpose: str) 
         "encrypt-data", {"purpose": purpose, "ciphertext": ciphertext}, checkout.token("service_role")
     )
     assert decrypted.json()["plaintext"] == plaintext
+    for other in PURPOSES.keys() - {purpose}:  # again and again would change nothing, so it is no 503
+        refused = checkout.call(
+            "encrypt-data", {"purpose": other, "ciphertext": ciphertext}, checkout.token("service_role")
+        )
+        assert (refused.status_code, refused.json()["code"]) == (403, "ciphertext_refused")
 
 
 @pytest.mark.rows("K4")

@@ -7,7 +7,7 @@ import {
   InvalidCiphertextException,
   KMSClient,
 } from "@aws-sdk/client-kms";
-import { badRequest, unavailable } from "./errors.ts";
+import { ApiError, badRequest, unavailable } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
 
 export type Context = Record<string, string>;
@@ -27,8 +27,20 @@ export interface Kms {
 /** Both attempts together; a caller of the function waits no longer than that. */
 export const KMS_MILLISECONDS = 3000;
 
+/** KMS asks a key's policy before it looks at a ciphertext: it doesn't say which of the two it is. */
+const refusedCiphertext = () =>
+  new ApiError(
+    403,
+    "ciphertext_refused",
+    "this ciphertext was made for another purpose, or the functions may not use its key any more",
+  );
+const down = () => unavailable("kms_unavailable", "the encryption service does not answer; try again");
+
 export function awsKms(client: KMSClient, metrics: Metrics, milliseconds: number = KMS_MILLISECONDS): Kms {
-  async function counted<T>(call: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  async function counted<T>(
+    call: (abortSignal: AbortSignal) => Promise<T>,
+    denied: () => ApiError = down,
+  ): Promise<T> {
     const start = performance.now();
     let failed = 0;
     try {
@@ -42,8 +54,9 @@ export function awsKms(client: KMSClient, metrics: Metrics, milliseconds: number
         );
       }
       failed = 1;
-      console.error(JSON.stringify({ code: "kms_unavailable", error: nameOf(error) }));
-      throw unavailable("kms_unavailable", "the encryption service does not answer; try again");
+      const answer = nameOf(error) === "AccessDeniedException" ? denied() : down();
+      console.error(JSON.stringify({ code: answer.code, error: nameOf(error) }));
+      throw answer;
     } finally {
       metrics.kms({ failed, milliseconds: performance.now() - start });
     }
@@ -63,7 +76,7 @@ export function awsKms(client: KMSClient, metrics: Metrics, milliseconds: number
           abortSignal,
         });
         return answer.Plaintext!;
-      }),
+      }, refusedCiphertext),
     dataKey: (KeyId, EncryptionContext) =>
       counted(async (abortSignal) => {
         const command = new GenerateDataKeyCommand({ KeyId, EncryptionContext, KeySpec: "AES_256" });

@@ -36,7 +36,8 @@ Deno.test("KMS that refuses us is a failure, a bad ciphertext is the caller's", 
     Promise.reject(Object.assign(new Error("no"), { name: "AccessDeniedException" }))
   );
   assertEquals(await errorOf(denied.kms.dataKey("alias/x", CONTEXT)), [503, "kms_unavailable"]);
-  assertEquals(denied.seen.map(({ failed }) => failed), [1]);
+  assertEquals(await errorOf(denied.kms.decrypt(new Uint8Array([1]), CONTEXT)), [403, "ciphertext_refused"]);
+  assertEquals(denied.seen.map(({ failed }) => failed), [1, 1]);
   const bad = failing(() => Promise.reject(new InvalidCiphertextException({ message: "", $metadata: {} })));
   assertEquals(await errorOf(bad.kms.decrypt(new Uint8Array([1]), CONTEXT)), [400, "invalid_ciphertext"]);
   assertEquals(bad.seen.map(({ failed }) => failed), [0]);
