@@ -134,7 +134,7 @@ class Engine:
 
     def _select(self) -> tuple[int, str]:
         pulumi = self._command(())[0]
-        encryption = content_of(self.stack.name, self.stack.root).get("secretsprovider", "default")
+        encryption = content_of(self.stack.name, self.stack.root).get("secretsprovider") or "default"
         how = ("--create", f"--secrets-provider={encryption}", "--non-interactive", "--color", "never")
         done = subprocess.run(
             [pulumi, "stack", "select", self.stack.name, *how],
@@ -341,10 +341,12 @@ def encryption_cure(stack: Stack, said: str) -> str:
     """What to do where the engine can't use what encrypts a stack; nothing where it failed for another reason."""
     if "incorrect passphrase" in said:
         return f"PULUMI_CONFIG_PASSPHRASE is not that of {stack.name}: {stack.own('PULUMI_CONFIG_PASSPHRASE')}"
-    if "get stack secrets manager" in said and "KMS: Decrypt" in said:
+    if "secrets manager" in said and "operation error KMS: " in said:
+        if stack.start_hint and "connection refused" in said:
+            return stack.start_hint
         return (
             f"The key that encrypts {stack.name} is named in {file_name(stack.name)} (secretsprovider): "
-            "AWS has to answer, and to let you decrypt with it."
+            "AWS has to answer, and to let you use it."
         )
     return ""
 

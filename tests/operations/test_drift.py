@@ -62,6 +62,7 @@ def test_an_engine_that_says_something_else_is_quoted(stack: Stack, tool: Tool) 
     [
         ("incorrect passphrase", "PULUMI_CONFIG_PASSPHRASE is not that of sandbox: "),
         ("operation error KMS: Decrypt, api error", "The key that encrypts sandbox is named in Pulumi.sandbox.yaml"),
+        ("operation error KMS: Encrypt, connect: connection refused", "./pf sandbox up"),
     ],
 )
 def test_what_does_not_open_a_stack_is_named_with_what_mends_it(said: str, cure: str, stack: Stack, tool: Tool) -> None:
