@@ -111,7 +111,7 @@ def test_a_text_comes_back_under_each_purpose(checkout: Checkout, purpose: str) 
         refused = checkout.call(
             "encrypt-data", {"purpose": other, "ciphertext": ciphertext}, checkout.token("service_role")
         )
-        assert (refused.status_code, refused.json()["code"]) == (403, "ciphertext_refused")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "ciphertext_refused")
 
 
 @pytest.mark.rows("K4")
