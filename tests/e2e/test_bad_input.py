@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
+from gate.stack_file import release_part
 from tests.e2e.checkout import Checkout, new_checkout
+from tests.operations.conftest import PASSPHRASES
 
 
 @contextmanager
@@ -90,6 +92,23 @@ def test_a_deployment_that_cannot_be_done_as_asked_changes_nothing(
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
     assert checkout.standing() == before
+
+
+@pytest.mark.rows("D2", "R3")
+def test_a_wrong_passphrase_changes_nothing(checkout: Checkout) -> None:
+    """Of a stack that one encrypts; the sandbox's own is encrypted by a key."""
+    file = checkout.root / "Pulumi.sandbox.yaml"
+    committed = file.read_bytes()
+    file.write_bytes(release_part(committed) + PASSPHRASES.encode())
+    try:
+        before = checkout.standing()
+        refused = checkout.pf("deploy", check=False, environment={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
+        assert refused.returncode == 3
+        assert "PULUMI_CONFIG_PASSPHRASE is not that of sandbox" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert checkout.standing() == before
+    finally:
+        file.write_bytes(committed)
 
 
 @pytest.mark.rows("D2", "K8")
