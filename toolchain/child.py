@@ -5,7 +5,6 @@ stdin is held open by the host: when that ends, however it ends, the whole proce
 """
 
 import atexit
-import contextlib
 import gc
 import importlib
 import json
@@ -113,9 +112,6 @@ def run_program(request: SimpleQueue[bytes], note: Path) -> NoReturn:
         print(f"{missing}\nThe Pulumi SDK is not in {sys.prefix}; run: pulumi install", file=sys.stderr)
         leave(1)
     imports = hosts_own("imports")
-    for package in imports.providers():
-        with contextlib.suppress(Exception):  # the program that imports it will say what failed
-            importlib.import_module(package)
     imports.import_ahead(note)
     parsed: dict[str, Any] = json.loads(request.get())
     gc.freeze()

@@ -11,6 +11,7 @@ import json
 import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,11 +24,10 @@ def note_of(python: Path, root: Path) -> Path:
 
 
 def import_ahead(note: Path) -> None:
-    """What fails here, the program that imports it will say."""
-    with contextlib.suppress(AttributeError, OSError, TypeError, ValueError):
-        for name in _of_providers(json.loads(note.read_text())):
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+    """The providers' packages and what is noted of them. What fails here, the program that imports it will say."""
+    for name in [*_packages(), *_noted(note)]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def keep(note: Path) -> None:
@@ -42,11 +42,20 @@ def keep(note: Path) -> None:
         whole.replace(note)
 
 
-def providers() -> list[str]:
-    """The SDK packages in this environment."""
-    return [described.parent.name for described in Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json")]
+def _noted(note: Path) -> list[str]:
+    """Nothing where there is no note, or none that can be used."""
+    try:
+        return _of_providers(json.loads(note.read_text()))
+    except (AttributeError, OSError, TypeError, ValueError):
+        return []
 
 
 def _of_providers(names: Iterable[str]) -> list[str]:
-    packages = frozenset(providers())
-    return [name for name in names if name.partition(".")[0] in packages]
+    return [name for name in names if name.partition(".")[0] in _packages()]
+
+
+@cache
+def _packages() -> frozenset[str]:
+    """The providers' SDKs in this environment."""
+    installed = Path(sysconfig.get_path("purelib"))
+    return frozenset(described.parent.name for described in installed.glob("*/pulumi-plugin.json"))

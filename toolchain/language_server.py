@@ -95,8 +95,8 @@ class LanguageRuntime(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
-        self._host.program = _program(request.info)
-        needed = environments.plugins(_python(request.info))
+        python, _ = self._host.program = _program(request.info)
+        needed = environments.plugins(python)
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
