@@ -31,7 +31,6 @@ AWS_SECONDS = 0.15
 UPLOAD_SECONDS = (2.0, 5.0)
 LIMIT, AIM = 5.0, 3.0
 ASKED = 10.0  # by P5, of any host and any network
-CERTIFICATES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")  # with which this machine knows the registry
 
 Surroundings = Callable[[Checkout], AbstractContextManager[Mapping[str, str]]]
 
@@ -134,7 +133,7 @@ def cold(checkout: Checkout) -> Generator[Mapping[str, str]]:
             shutil.rmtree(Path(place, "__pycache__"))
             folders.remove("__pycache__")
     with tempfile.TemporaryDirectory(prefix="pf-deno-") as folder:
-        yield {"DENO_DIR": folder} | {name: os.environ[name] for name in CERTIFICATES if name in os.environ}
+        yield {"DENO_DIR": folder}
 
 
 CHANGES = (

@@ -19,6 +19,9 @@ from sandbox.processes import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 240
+# What of this shell a checkout's commands get: where the tools are, and which certificates they trust (whichever command
+# first needs a package downloads it, perhaps from a mirror of a registry).
+_KEPT = ("PATH", "HOME", "LANG", "PF_CACHE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
 # How operations of AWS begin that change nothing; what was refused is told (Publish), too.
 _READING = (
     *("Describe", "Get", "List", "AssumeRole", "/", "Encrypt", "Decrypt", "GenerateDataKey", "PutMetricData"),
@@ -65,7 +68,7 @@ class Checkout:
 
     @property
     def shell(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PF_CACHE") if name in os.environ}
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return kept | {"PF_STATE": str(self.state), "NO_COLOR": "1", "COLUMNS": "100"}
 
     @property
