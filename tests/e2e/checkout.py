@@ -19,8 +19,8 @@ from sandbox.processes import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 240
-# What of this shell a checkout's commands get: where the tools are, and which certificates they trust (whichever command
-# first needs a package downloads it, perhaps from a mirror of a registry).
+# What of this shell a checkout's commands get: where the tools are, and which certificates they trust (the first
+# command that needs a package downloads it, perhaps from a mirror of a registry).
 _KEPT = ("PATH", "HOME", "LANG", "PF_CACHE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
 # How operations of AWS begin that change nothing; what was refused is told (Publish), too.
 _READING = (
