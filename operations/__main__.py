@@ -3,6 +3,8 @@
 import gc
 import signal
 
+from terminal.sources import refuse_to_start
+
 # Above what a verb's imports allocate: searching those for garbage, again and again while they load and once more at
 # the end, is a quarter of `pf health`.
 GARBAGE_THRESHOLD = 500_000
@@ -13,10 +15,12 @@ if __name__ == "__main__":
     if on_interruption is signal.default_int_handler:
         # While nothing is at work yet, Ctrl-C just ends the process: no traceback of half an import.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from operations.cli import main
-
-    signal.signal(signal.SIGINT, on_interruption)
     try:
+        from operations.cli import main
+
+        signal.signal(signal.SIGINT, on_interruption)
         main()
+    except SyntaxError as error:
+        refuse_to_start(error)
     finally:
         gc.freeze()  # out of the interpreter's last search: their memory goes with the process

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from operations.errors import ExitCode, OperationError
+from operations.places import state_folder
 from terminal.streams import OutputError, open_output
 
 if TYPE_CHECKING:
@@ -918,7 +919,7 @@ def env(stack: StackOption = None) -> None:
     """
     with _verb():
         from operations.environment import exported
-        from operations.stack import default_stack, state_folder
+        from operations.stack import default_stack
 
         for variable, value in exported(stack or default_stack(), state_folder(), os.environ).items():
             print(f"export {variable}={shlex.quote(value)}")
@@ -976,8 +977,6 @@ def sandbox(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 def _log_file() -> Path:
     """Where tracebacks go: the state folder, or wherever this user may write."""
-    from operations.stack import state_folder
-
     try:
         state_folder().mkdir(parents=True, exist_ok=True)
         with (state_folder() / LOG).open("a"):
@@ -1024,7 +1023,7 @@ def _run() -> int:
         code = end.code if isinstance(end.code, int) else ExitCode.BUG
         if code == ExitCode.DOWN and not _AT_WORK.is_set():
             code = ExitCode.USAGE
-    except OutputError:
+    except (OutputError, SyntaxError):
         raise
     except KeyboardInterrupt:  # before a verb was at work
         _say("interrupted")

@@ -20,15 +20,16 @@ from pydantic import BaseModel
 from operations.applying import stands, state_of
 from operations.drift import Deployed
 from operations.engine import Engine
-from operations.environment import ROOT, load
+from operations.environment import load
 from operations.errors import ExitCode, OperationError
 from operations.journal import WATCHING, read_mark
 from operations.key_guard import refuse_adopted_only
 from operations.locks import locks
+from operations.places import ROOT, state_folder
 from operations.preflight import NEEDS, account, project, tools
 from operations.releases import NoTargetError, ReleaseStore, at_hand, damage, reading
 from operations.rollback import Wish, planned
-from operations.stack import Stack, default_stack, state_folder
+from operations.stack import Stack, default_stack
 from operations.state import read_state
 from operations.supabase import ManagementApi
 from operations.way_back import kept_of, lost

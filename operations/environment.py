@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from operations.errors import OperationError
+from operations.places import ROOT
 from settings import SettingsError, file_of
 
 HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.(?!$)|$))+")
@@ -64,7 +65,6 @@ AWS_IDENTITIES = (
 ENGINE_OPTIONS = "PULUMI_OPTION_"
 # An absolute path: an empty value would mean no pack at all.
 POLICY_PACK = f"{ENGINE_OPTIONS}POLICY_PACK"
-ROOT = Path(__file__).resolve().parent.parent
 PACK = ROOT / "policies"
 MARKER = "PF_LOADED"
 OPEN = 0o077  # what others may do with a file

@@ -24,10 +24,11 @@ from gate.receipt import ReceiptError
 from gate.records import Quarantined, Records
 from gate.stack_file import ENCRYPTION, release_part
 from gate.store import StoreError, of_backend
-from operations.environment import ROOT, RUNS_THE_ENGINE, load
+from operations.environment import RUNS_THE_ENGINE, load
 from operations.errors import ExitCode, OperationError
 from operations.output import say
-from operations.stack import PROJECT, Stack, state_folder
+from operations.places import ROOT, state_folder
+from operations.stack import PROJECT, Stack
 from releases.source import SourceDamagedError, content, names, unpack
 from releases.versions import Version, Versions
 from settings import NAMESPACE, file_name

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from operations.environment import ROOT, Environment, load
+from operations.environment import Environment, load
 from operations.errors import ExitCode, OperationError
-from operations.stack import Stack, state_folder
+from operations.places import ROOT, state_folder
+from operations.stack import Stack
 from reports.models import Kind, OperationReport
 from reports.store import ReportError, ReportStore
 from settings import Settings, SettingsError

@@ -9,8 +9,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from components.function_source import Release, SourceError, read_release
-from operations.environment import ROOT, Environment, load, refuse_another
+from operations.environment import Environment, load, refuse_another
 from operations.errors import OperationError
+from operations.places import ROOT, state_folder
 from settings import Settings, SettingsError
 
 PROJECT = "parker-flight"  # as Pulumi.yaml names it
@@ -19,10 +20,6 @@ SUPABASE_API_URL = "https://api.supabase.com"
 
 def default_stack() -> str:
     return os.environ.get("PF_STACK") or "sandbox"
-
-
-def state_folder() -> Path:
-    return Path(os.environ.get("PF_STATE") or ROOT / ".state").resolve()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from operations.stack import ROOT
+from operations.places import ROOT
 
 
 class Version(BaseModel):

@@ -2,6 +2,8 @@
 
 import sys
 
+from terminal.sources import refuse_to_start
+
 INTERRUPTED = 130
 
 if __name__ == "__main__":
@@ -9,6 +11,8 @@ if __name__ == "__main__":
         from sandbox.cli import main  # takes a moment, in which an interrupt counts as well
 
         main()
+    except SyntaxError as error:
+        refuse_to_start(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -278,6 +278,29 @@ def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path, variables: dic
     assert "Traceback" in (state / "pf.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("components/naming.py", "preview"),  # which a verb imports as it begins
+        ("settings.py", "status"),
+        ("operations/cli.py", "version"),
+        ("sandbox/lifecycle.py", "sandbox status"),
+    ],
+)
+def test_a_source_that_python_can_not_read_is_named_by_its_line(
+    state: Path, tmp_path: Path, variables: dict[str, str], file: str, command: str
+) -> None:
+    root = clone(tmp_path / "clone", variables)
+    shutil.copytree(ROOT / "sandbox", root / "sandbox")
+    with (root / file).open("a") as source:
+        source.write("\ndef unfinished(\n")
+    line = len((root / file).read_text().splitlines())
+    done = pf(*command.split(), state=state, program=root / "pf")
+    assert done.returncode == 3
+    assert f"{root / file}, line {line}: '(' was never closed" in done.stderr
+    assert "Mend that line" in done.stderr
+
+
 def test_a_full_disk_is_one_message(state: Path) -> None:
     for command in ("./pf env", "./pf health --json", "./pf sandbox --help"):
         shell = {"PATH": os.environ["PATH"], "PF_STATE": str(state)}
