@@ -330,8 +330,12 @@ def _explained(details: ErrorDetails) -> str:
         return f"  {where} is not known; {hint}\n    rename it, or take it out"
     if not details["loc"]:  # about several keys: the input is all of them
         said = details["msg"]
+    elif _is_empty(details):
+        said = "is not set"
+    elif details["type"] == "contacts":  # the input is all of them, with their addresses and numbers
+        said = f"has {', '.join(cast('dict[str, object]', given))}: {details['msg']}"
     else:
-        said = "is not set" if _is_empty(details) else f"is {json.dumps(given, default=str)}: {details['msg']}"
+        said = f"is {json.dumps(given, default=str)}: {details['msg']}"
     if details["type"] == "contacts":
         return f"  {where} {said}\n    <role>: {{ name: <name>, email: <address> }}"
     last = path[-1] if path else key

@@ -87,6 +87,8 @@ class PreviewReport(BaseModel):
     @property
     def changes(self) -> str:
         """`1 to replace, 2 to update, 30 unchanged`"""
+        if not any(self.counts.values()):
+            return "no resource was previewed"
         named = [f"{count} to {op}" for op, count in self.counts.items() if op != "unchanged" and count]
         return ", ".join([*(named or ["nothing to change"]), f"{self.counts.get('unchanged', 0)} unchanged"])
 

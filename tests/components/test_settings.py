@@ -139,8 +139,8 @@ def refusal(changes: dict[str, Any]) -> str:
             "\n    <role>: { name: <name>, email: <address> }",
         ),
         (
-            {"parker-flight:contacts": {"devops": CONTACTS["devops"]}},
-            "nobody is named for devops-lead, incident-commander, security",
+            {"parker-flight:contacts": {"devops": CONTACTS["devops"], "lead": CONTACTS["devops-lead"]}},
+            "parker-flight:contacts has devops, lead: nobody is named for devops-lead, incident-commander, security",
             "\n    <role>: { name: <name>, email: <address> }",
         ),
         (

@@ -324,6 +324,10 @@ def test_a_person_reads_what_changes_what_is_missing_and_what_to_type(
     ]
 
 
+def test_a_preview_that_saw_no_resource_says_so() -> None:
+    assert report(counts={"unchanged": 0}).changes == "no resource was previewed"
+
+
 def test_an_unchanged_stack_is_told_in_a_few_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
