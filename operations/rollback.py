@@ -47,6 +47,7 @@ from operations.state import read_once, read_state
 from operations.way_back import kept_of, lost, outgrown
 from releases.versions import Version
 from reports.models import Kind, Result
+from settings import Settings
 
 NEEDS = preflight.NEEDS
 ATTEMPTS = 3
@@ -79,6 +80,16 @@ class Return:
     def leaves(self) -> bool:
         """Whether another content stood before; what a broken-off update left was no version."""
         return self.live.content != self.target.content
+
+    @property
+    def contacts(self) -> str:
+        """Which come back as others than those that stand: whom the alarms tell is a part of a version."""
+        before, after = Settings.from_file(self.store.stack, self.present), self.stack.settings
+        names = sorted(before.contacts.keys() | after.contacts.keys())
+        others = [name for name in names if before.contacts.get(name) != after.contacts.get(name)]
+        if before.escalation != after.escalation:
+            others.append("escalation")
+        return ", ".join(others)
 
 
 @contextmanager
@@ -113,6 +124,11 @@ def rollback(name: str, wish: Wish) -> HealthReport:
         report = _carried_out(plan)
         if plan.leaves:
             say(_quarantine(plan))
+        if plan.contacts:
+            say(
+                f"the alarms tell whom version {plan.target.number} told; it differs in: {plan.contacts}\n"
+                "Today's contacts come back with the next deployment"
+            )
         return report
 
 

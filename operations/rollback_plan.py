@@ -20,6 +20,7 @@ def show_plan(plan: Return) -> ExitCode:
         {
             "comes back": _described(plan.target),
             "is left": _described(plan.live) if plan.leaves else "an update that broke off",
+            "alarms": f"tell others than now: {plan.contacts}" if plan.contacts else "",
             "stays": "keys, secret values, database, signers, policy pack, business hours",
             "afterwards": f"version {plan.live.number} is refused until pf unblock" if plan.leaves else "",
         }

@@ -1,6 +1,7 @@
 """A version comes back: by itself when a deployment doesn't stand, by one command when a person wants it to."""
 
 import json
+import re
 import subprocess
 import time
 from datetime import datetime
@@ -177,9 +178,14 @@ def test_a_watch_of_its_own_takes_back_what_fails_after_the_deployment_has_ended
 @pytest.mark.rows("E4", "O3")
 def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, handler: Path) -> None:
     first, keys = live(checkout), key_ids(checkout)
-    for note in ("B", "C"):
-        answering(handler, note)
-        checkout.pf("deploy")
+    answering(handler, "B")
+    checkout.pf("deploy")
+    settings = checkout.root / "Pulumi.sandbox.yaml"
+    before = settings.read_text()
+    settings.write_text(before.replace("security@example.com", "security-on-call@example.com"))
+    answering(handler, "C")
+    checkout.approved()
+    checkout.pf("deploy")
     assert note_of(checkout) == "C"
     left = live(checkout)
 
@@ -187,6 +193,7 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
     plan = checkout.pf("rollback", "--version", str(first), "--reason", "a drill", "--dry-run").stdout
     assert f"from version {left} back to version {first}" in plan
     assert "encrypt-data" in plan
+    assert re.search("alarms +tell others than now: security\n", plan)
     assert (checkout.standing(), note_of(checkout)) == (stood, "C")
 
     source = json.loads((store(checkout) / f"versions/{left}.json").read_text())["source"]
@@ -196,6 +203,7 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
         assert source[:12] in looked
     back = checkout.pf("rollback", "--version", str(first), "--reason", "C is wrong")
     assert f"version {left} can't be unpacked" in back.stderr
+    assert f"the alarms tell whom version {first} told; it differs in: security\n" in back.stderr
     assert note_of(checkout) == ""
     assert live(checkout) == left + 1
     assert key_ids(checkout) == keys
@@ -209,6 +217,7 @@ def test_a_version_comes_back_and_what_was_left_stays_away(checkout: Checkout, h
     assert note_of(checkout) == "C"
     assert digest_of(archived.read_bytes()) == source
     checkout.pf("rollback", "--version", str(left + 1), "--reason", "to what a rollback had made")
+    settings.write_text(before)
     assert note_of(checkout) == ""
     checkout.pf("unblock", str(left), "--reason", "the other tests")
     answering(handler, "")

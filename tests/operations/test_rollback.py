@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gate.evidence import EMERGENCY
 from gate.receipt import Receipt, program_digest, run_of
@@ -413,6 +414,27 @@ def test_an_emergency_takes_the_commanders_word(incidents: list[IncidentState], 
         rollback.rollback("sandbox", Wish(reason="it burns", emergency=True))
     assert "./pf incident open --stack sandbox" in caught.value.cure
     assert (planned.updates, planned.reports()) == ([], [])
+
+
+@pytest.mark.usefixtures("planned")
+def test_where_the_contacts_are_the_same_nothing_is_said_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    rollback.rollback("sandbox", Wish(reason="it burns"))
+    assert "the alarms tell" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "differing"),
+    [
+        ({"parker-flight:escalation": {"level1Minutes": 5}}, "escalation"),
+        ({"parker-flight:watchMinutes": 5}, ""),
+    ],
+)
+def test_a_rollback_knows_what_else_comes_back(
+    setting: dict[str, Any], differing: str, world: World, tmp_path: Path
+) -> None:
+    content = yaml.safe_load((world.stack.root / "Pulumi.sandbox.yaml").read_text())
+    (tmp_path / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": content["config"] | setting}))
+    assert replace(world.plan(), present=tmp_path).contacts == differing
 
 
 @pytest.mark.usefixtures("planned")
