@@ -417,18 +417,18 @@ def recover(stack: StackOption = None) -> None:
     """
     with _verb():
         from operations.preflight import NEEDS
-        from operations.recover import let_go, take_over
+        from operations.recover import let_go, next_command, take_over
         from operations.recover import recover as bring_together
 
         loaded = _load(stack, NEEDS)
         opened, dropped, taken = bring_together(loaded), let_go(loaded), take_over(loaded)
         done = {
-            "open operations recovered": opened,
+            "recovered of what was left open": opened,
             "keys let go": dropped,
             "resources taken over": taken,
         }
         said = ", ".join(f"{count} {what}" for what, count in done.items() if count)
-        _say(f"{said}; go on: ./pf deploy{loaded.command}" if said else "nothing was left")
+        _say(f"{said}; go on: {next_command(loaded)}" if said else "nothing was left")
 
 
 @app.command(

@@ -27,7 +27,7 @@ from operations.key_guard import refuse_adopted_only
 from operations.locks import locks
 from operations.places import ROOT, state_folder
 from operations.preflight import NEEDS, account, project, tools
-from operations.releases import NoTargetError, ReleaseStore, at_hand, damage, reading
+from operations.releases import NoTargetError, ReleaseStore, at_hand, damage, is_being_left, reading
 from operations.rollback import Wish, planned
 from operations.stack import Stack, default_stack
 from operations.state import read_state
@@ -236,7 +236,10 @@ class _Look:
             return _bad("live version", "there is none yet", f"./pf deploy{self.option}")
         with reading():
             verification = self.store.versions.verification(live.number)
+            being_left = is_being_left(self.store, live)
         said = f"version {live.number} of {live.made}"
+        if being_left:
+            return _bad("live version", f"{said}, in quarantine: a rollback from it broke off")
         if verification is None:
             return _bad("live version", f"{said}, not verified")
         if not verification.good:

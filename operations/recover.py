@@ -22,6 +22,7 @@ from operations.found import find_all
 from operations.key_guard import adopted_only, refuse_keys_to_be_deleted
 from operations.output import say
 from operations.processes import Process, running, signal_to
+from operations.releases import ReleaseStore, is_being_left, reading
 from operations.stack import Stack
 from operations.state import Recorded, State, read_state
 
@@ -38,7 +39,7 @@ def recover(stack: Stack, engine: Engine | None = None, state: State | None = No
     if not state.pending_operations:
         return 0
     count = len(state.pending_operations)
-    say(f"an update of {stack.name} has left {count} operations open:")
+    say(f"an update of {stack.name} has left open:")
     for one in state.pending_operations:
         say(f"  {one.type} {one.resource.type} {one.resource.name}")
     begun = [one.resource for one in state.pending_operations if one.type == "creating" and one.resource.custom]
@@ -46,6 +47,16 @@ def recover(stack: Stack, engine: Engine | None = None, state: State | None = No
     refuse_keys_to_be_deleted(stack, state)
     engine.change("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs")
     return count
+
+
+def next_command(stack: Stack) -> str:
+    """What ends the update that broke off: a rollback goes on as one, and never to what it was leaving."""
+    store = ReleaseStore.of(stack.name, stack.variables)
+    with reading():
+        live = store.versions.latest()
+        if live and is_being_left(store, live):
+            return f"./pf rollback{stack.command} --reason WHY"
+    return f"./pf deploy{stack.command}"
 
 
 def let_go(stack: Stack) -> int:

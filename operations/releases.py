@@ -155,6 +155,11 @@ def _refuse_impossible(store: ReleaseStore, version: Version, left: str) -> None
         )
 
 
+def is_being_left(store: ReleaseStore, live: Version) -> bool:
+    """Whether a rollback from it began and did not end: in quarantine, and none came after it."""
+    return live.content in store.records.quarantined()
+
+
 def unblock_command(store: ReleaseStore, entry: Quarantined) -> str:
     return f"Lift it: ./pf unblock {entry.version} --stack {store.stack} --reason WHY"
 

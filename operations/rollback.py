@@ -17,6 +17,7 @@ from gate.state import State
 from gate.surface import Surface
 from operations import preflight
 from operations.applying import (
+    changed_functions,
     functions_to_bring_back,
     hand_over,
     noted,
@@ -339,10 +340,18 @@ def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
     try:
         yield
     except (OperationError, KeyboardInterrupt):
+        left = f"version {plan.live.number}"
         try:
-            if stands(stack, plan.live, state_of(stack)):
+            state, recorded = states_of(stack)
+            # An update that was interrupted may have switched functions of which the state doesn't know.
+            changed = changed_functions(stack, recorded)
+            if stands(stack, plan.live, state) and not changed:
                 with reading():
                     records.unblock(content)
+                say(f"nothing was changed: {left} stands as before. To go back all the same, type the rollback again.")
+            else:
+                parts = f" ({', '.join(changed)})" if changed else ""
+                say(f"{left} was left in part{parts} and stays in quarantine: type the rollback again, which ends it.")
         except OperationError as error:
-            say(f"whether version {plan.live.number} still stands can't be told, so it stays in quarantine: {error}")
+            say(f"whether {left} still stands can't be told, so it stays in quarantine: {error}")
         raise

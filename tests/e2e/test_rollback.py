@@ -1,9 +1,14 @@
 """A version comes back: by itself when a deployment doesn't stand, by one command when a person wants it to."""
 
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +106,61 @@ def test_a_release_that_was_switched_in_part_is_taken_back_whole(checkout: Check
     back, said = (one["report"] for one in json.loads(checkout.pf("report", "--json").stdout)[:2])
     assert (said["kind"], said["result"], said["message"]) == ("deployment", "rolled back", "in part")
     assert (back["kind"], back["target"], back["verified"]) == ("rollback", before, True)
+
+
+@contextmanager
+def held_by_the_cli(checkout: Checkout) -> Generator[Path]:
+    """The Supabase CLI does its work, and then doesn't end until it is interrupted; the file is there from then on."""
+    tools, switched = checkout.state / "toolchain", checkout.state / "switched"
+    real = tools.resolve()
+    tools.unlink()
+    (tools / "bin").mkdir(parents=True)
+    for tool in ("pulumi", "pulumi-language-python", "deno"):
+        (tools / "bin" / tool).symlink_to((real / "bin" / tool).resolve())
+    cli = tools / "bin/supabase"
+    cli.write_text(f'#!/bin/sh\n"{(real / "bin/supabase").resolve()}" "$@"\n: >"{switched}"\nexec sleep 60\n')
+    cli.chmod(0o755)
+    try:
+        yield switched
+    finally:
+        shutil.rmtree(tools)
+        tools.symlink_to(real)
+
+
+@pytest.mark.rows("T4")
+def test_a_rollback_that_is_interrupted_after_it_switched_a_function_is_gone_on_with(
+    checkout: Checkout, handler: Path
+) -> None:
+    """The state knows nothing of the switch yet, and says that the version stands which is being left."""
+    answering(handler, "being left")
+    checkout.pf("deploy")
+    left = live(checkout)
+    with (
+        held_by_the_cli(checkout) as switched,
+        subprocess.Popen(
+            ["./pf", "rollback", "--reason", "it is wrong"],
+            cwd=checkout.root,
+            env=checkout.shell,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as interrupted,
+    ):
+        assert checkout.eventually(switched.exists)
+        os.killpg(interrupted.pid, signal.SIGINT)
+        said, _ = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
+    assert f"version {left} was left in part (encrypt-data was replaced) and stays in quarantine" in said
+    assert json.loads(checkout.pf("diagnose", "rollback", "--json", check=False).stdout)["next"] == (
+        "./pf rollback --reason WHY"
+    )
+    refused = checkout.pf("deploy", check=False)
+    assert refused.returncode == 3
+    assert f"./pf unblock {left}" in refused.stderr
+    checkout.pf("rollback", "--reason", "it is wrong")
+    assert (note_of(checkout), live(checkout)) == ("", left + 1)
+    assert report(checkout)["verified"]
 
 
 def breaks_when_told(handler: Path, whose: str) -> None:

@@ -354,6 +354,18 @@ def test_what_is_left_is_in_quarantine_before_it_is_left_and_lifted_where_nothin
     assert quarantined(world) == left
 
 
+def test_what_the_state_does_not_know_of_yet_counts_as_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rollback, "stands", answering(answer=True))
+    monkeypatch.setattr(rollback, "changed_functions", answering(["encrypt-data was replaced"]))
+    world.ends = [InterruptedEngineError("^C")]
+    with pytest.raises(InterruptedEngineError):
+        roll_back(world.plan(), world.journal())
+    assert quarantined(world) == {2}
+    assert "version 2 was left in part (encrypt-data was replaced)" in capsys.readouterr().err
+
+
 def test_where_nobody_can_tell_whether_it_was_left_it_stays_in_quarantine(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
