@@ -2,9 +2,12 @@
 and the operations tool, so that what people are shown is what the pack will judge.
 """
 
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import cached_property
@@ -19,7 +22,7 @@ from gate.commits import APPROVALS, Commits, GitError, ReleaseCommits
 from gate.decision import Change, Decision, Identity, Known, Signed, Verdict
 from gate.folder import Filed, Folder
 from gate.hours import DAYS, BusinessHours
-from gate.receipt import ReceiptError, content_digest
+from gate.receipt import FRESH, ReceiptError, content_digest
 from gate.records import Applied, Commit, Records
 from gate.signature import VerifierError
 from gate.state import State, StateError
@@ -38,6 +41,7 @@ FOLDER = "PF_APPROVALS"
 CHECKOUT = "PF_CHECKOUT"
 COMMIT = "PF_COMMIT"
 VERSION = "PF_VERSION"
+RECEIPT, DECISION = "preview.json", "decision.json"
 DEFAULT_HOURS = {"timeZone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
 
 
@@ -191,29 +195,39 @@ class Gate:
         state = self.environment.get("PF_STATE")
         return (Path(state) if state else self.root / ".state") / "gate" / self.stack
 
-    @property
-    def receipt(self) -> Path:
-        return self.runtime_folder / "preview.json"
+    def _run_folder(self, run: str) -> Path:
+        """A run's own: a preview beside an update, or two updates at once, take nothing from each other."""
+        return self.runtime_folder / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
+
+    def receipt(self, run: str) -> Path:
+        return self._run_folder(run) / RECEIPT
 
     @property
-    def _decision(self) -> Path:
-        return self.runtime_folder / "decision.json"
+    def last_receipt(self) -> Path | None:
+        """Of whichever run was last to leave one."""
+        found = self.runtime_folder.glob(f"runs/*/{RECEIPT}")
+        return max(found, key=lambda file: file.stat().st_mtime_ns, default=None)
 
-    def leave(self, verdict: Verdict) -> None:
+    def leave(self, verdict: Verdict, run: str) -> None:
         """What allowed this update, for the report of whoever runs it."""
         decision = Decision(kind=verdict.kind, statement=verdict.statement, used=verdict.used)
-        self._decision.parent.mkdir(parents=True, exist_ok=True)
-        self._decision.write_bytes(TypeAdapter(Decision).dump_json(decision))
+        folder = self._run_folder(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DECISION).write_bytes(TypeAdapter(Decision).dump_json(decision))
 
-    def decision(self) -> Decision | None:
-        """What was left since `forget_decision`; None where nothing was, or by a pack of another version."""
+    def decision(self, run: str) -> Decision | None:
+        """None where nothing was left, or by a pack of another version."""
         try:
-            return TypeAdapter(Decision).validate_json(self._decision.read_bytes())
+            return TypeAdapter(Decision).validate_json((self._run_folder(run) / DECISION).read_bytes())
         except (OSError, ValidationError):
             return None
 
-    def forget_decision(self) -> None:
-        self._decision.unlink(missing_ok=True)
+    def forget_old_runs(self) -> None:
+        """Those whose preview counts no more."""
+        for folder in self.runtime_folder.glob("runs/*"):
+            with suppress(FileNotFoundError):  # another run has just forgotten it
+                if datetime.now(UTC).timestamp() - folder.stat().st_mtime > FRESH.total_seconds():
+                    shutil.rmtree(folder)
 
     def deployed(self, state: State) -> Surface:
         """The surface that is deployed; a state knows nothing of the gate's settings, its record does.

@@ -189,7 +189,7 @@ class Receipt:
             stored = TypeAdapter(_Stored).validate_json(file.read_bytes())
             surface = Surface.from_json(stored.surface, stored.digest)
         except FileNotFoundError:
-            raise ReceiptError("no preview came before this update") from None
+            raise ReceiptError("no preview came before this update in the same run") from None
         except (OSError, ValueError, SurfaceError) as error:
             raise ReceiptError(f"the preview's receipt {file} can't be read ({error})") from error
         return cls(

@@ -54,13 +54,11 @@ def update(engine: Engine, journal: Journal, *arguments: str, started: Callable[
     """Run the engine's update; what it did goes into the journal, also when it fails."""
     with tempfile.TemporaryDirectory(prefix="pf-update-") as folder:
         log = Path(folder) / "events"
-        gate = gate_of(engine.stack)
-        gate.forget_decision()  # one from before would be taken for this update's
         try:
             engine.change(*(*UP, LOG_FLAG, str(log), *arguments), started=started, began=lambda: read_events(log).began)
         finally:
             journal.saw(log)
-        journal.decision = gate.decision()
+        journal.decision = gate_of(engine.stack).decision(engine.run)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Self
 
 from gate.evidence import VERSION
+from gate.receipt import run_of
 from gate.state import written
 from operations.engine_display import COLOUR, Display
 from operations.errors import ExitCode, OperationError
@@ -73,6 +74,7 @@ class Engine:
         self.stack = stack
         self._resume = resume
         self.seconds = seconds  # for what only reads
+        self.run = ""  # the last preview or change, as the gate knows it
         self._patience = time.monotonic() + wait
         self._waited_for = ""
         self.colour = "always" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else "never"
@@ -216,7 +218,11 @@ class Engine:
 
         Raises: InterruptedEngineError.
         """
-        return self._stream(("preview", *arguments), quiet=quiet)
+        try:
+            return self._stream(("preview", *arguments), quiet=quiet)
+        except InterruptedEngineError:
+            said = "the preview was interrupted; it has changed nothing"
+            raise InterruptedEngineError(said, code=ExitCode.INTERRUPTED) from None
 
     def free(self, output: str) -> None:
         """Free the lock if its holder is dead for sure; else wait, as long as was asked for."""
@@ -284,6 +290,7 @@ class Engine:
                 errors="replace",
                 bufsize=1,
             )
+            self.run = run_of(process.pid)
             with process:
                 if started:
                     started(process.pid)

@@ -13,7 +13,7 @@ from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError, program_digest
 from gate.state import State, read
 from gate.surface import Surface
-from operations.engine import Engine, EngineError
+from operations.engine import Engine, encryption_cure
 from operations.environment import PACK
 from operations.errors import ExitCode, OperationError
 from operations.output import say
@@ -114,8 +114,11 @@ def looked(gate: Gate, receipt: Receipt, deployed: Surface) -> Look:
 
 
 def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:
+    last = gate.last_receipt
+    if last is None:
+        return None
     try:
-        receipt = Receipt.read(gate.receipt)
+        receipt = Receipt.read(last)
     except ReceiptError:
         return None
     same = (
@@ -128,16 +131,13 @@ def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:
 
 def _preview(gate: Gate, engine: Engine) -> Receipt:
     """A denial is an answer here: it leaves a receipt as well."""
-    gate.receipt.unlink(missing_ok=True)
     engine.ensure_stack()
-    failed = cure = ""
+    code, said = engine.preview(quiet=True)
     try:
-        engine.read("preview")
-    except EngineError as error:
-        failed, cure = error.message, error.cure
-    try:
-        return Receipt.read(gate.receipt)
+        return Receipt.read(gate.receipt(engine.run))
     except ReceiptError as error:
         raise OperationError(
-            f"the preview failed before anything could be judged:\n{failed or error}", cure, ExitCode.FAILED
+            f"the preview failed before anything could be judged:\n{said if code else error}",
+            encryption_cure(engine.stack, said),
+            ExitCode.REFUSED,
         ) from error

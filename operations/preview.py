@@ -20,10 +20,9 @@ from gate.state import State
 from gate.surface import Surface
 from gate.trust import UnconfirmedError
 from operations.approvals import Approvals, approvals_of
-from operations.engine import Engine, InterruptedEngineError, encryption_cure
+from operations.engine import Engine, encryption_cure
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
 from operations.environment import RUNS_THE_ENGINE
-from operations.errors import ExitCode, OperationError
 from operations.gate import deployed_state, gate_of, looked
 from operations.output import say
 from operations.preview_report import APPROVAL, Outcome, PreviewReport, order, resource_differences
@@ -97,7 +96,6 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
     if quiet:
         engine.colour = "never"
     engine.ensure_stack()
-    gate.receipt.unlink(missing_ok=True)  # one from before would be taken for this preview's
     with tempfile.TemporaryDirectory(prefix="pf-preview-") as folder, ThreadPoolExecutor(1) as worker:
         log = Path(folder) / "events"
         state = worker.submit(deployed_state, stack)
@@ -107,13 +105,11 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
         try:
             detail = ("--diff",) if quiet else ("--suppress-outputs",)
             code, said = engine.preview(*detail, LOG_FLAG, str(log), quiet=quiet)
-        except InterruptedEngineError:
-            raise OperationError("interrupted; nothing was changed", code=ExitCode.INTERRUPTED) from None
         finally:
             told.cancel()
         run = _Run(code=code, said=said, events=read_events(log))
         try:
-            receipt, deployed = _seen(gate, stack, state)
+            receipt, deployed = _seen(gate, gate.receipt(engine.run), stack, state)
             live = gate.records.live()
             approved = gate.records.surface(live.surface) if live else deployed
             run = replace(run, surface=receipt.surface, base=deployed, approved=approved)
@@ -124,11 +120,11 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
             return replace(run, problem=problem, unconfirmed=isinstance(error, UnconfirmedError))
 
 
-def _seen(gate: Gate, stack: Stack, state: Future[State]) -> tuple[Receipt, Surface]:
+def _seen(gate: Gate, file: Path, stack: Stack, state: Future[State]) -> tuple[Receipt, Surface]:
     """What the pack saw, and what is deployed. Raises: what the gate can't read or verify."""
-    if not gate.receipt.exists():
+    if not file.exists():
         raise ReceiptError("it was refused, or failed, before the gate saw the whole")
-    receipt = Receipt.read(gate.receipt)
+    receipt = Receipt.read(file)
     deployed = gate.deployed(state.result())
     if deployed.digest != receipt.state:  # it moved while the preview began
         deployed = gate.deployed(deployed_state(stack))

@@ -310,14 +310,15 @@ def _receipt_for(plan: Return, stack: Stack, state: State) -> Callable[[int], No
         deployed, program = gate.deployed(state).digest, program_digest(stack.root, stack.name)
 
     def write(engine: int) -> None:
+        run = run_of(engine)
         Receipt(
-            run=run_of(engine),
+            run=run,
             program=program,
             state=deployed,
             surface=surface,
             functions=plan.target.functions,
             at=datetime.now(UTC),
-        ).write(gate.receipt)
+        ).write(gate.receipt(run))
 
     return write
 

@@ -137,7 +137,8 @@ class ApprovalGate:
             )
             if not run.partial:
                 # Denied or not: the update judges it again, and `pf approve` shows it.
-                receipt.write(self._gate.receipt)
+                receipt.write(self._gate.receipt(run.id))
+                self._gate.forget_old_runs()
             self._judge(receipt, deployed)
 
     def _judge(self, receipt: Receipt, deployed: Surface) -> Verdict:
@@ -165,16 +166,17 @@ class ApprovalGate:
                 state = self._first_state.result()
                 self._refuse_pending(state)
                 deployed = self._first_deployed.result()
-                receipt = Receipt.read(self._gate.receipt)
+                run = self._run.result().id
+                receipt = Receipt.read(self._gate.receipt(run))
                 receipt.check(
-                    run=self._run.result().id,
+                    run=run,
                     program=self._digest_program(),  # only now has the program read its files
                     state=deployed.digest,
                     now=datetime.now(UTC),
                 )
                 self._state, self._receipt = state, receipt
                 self._verdict = self._judge(receipt, deployed)
-                self._gate.leave(self._verdict)
+                self._gate.leave(self._verdict, run)
                 self._source = self._beside.submit(archive, self._gate.root, self._gate.stack)
         except Denied as denied:
             self._refusal = str(denied)

@@ -1,5 +1,6 @@
 """The gate over a preview and its update: what the engine sends in each, and what is recorded afterwards."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from gate.decision import Identity
 from gate.evidence import CHECKOUT, COMMIT, EMERGENCY, Gate
 from gate.folder import Folder
 from gate.hours import DAYS
-from gate.receipt import Receipt, ReceiptError, Run
+from gate.receipt import FRESH, Receipt, ReceiptError, Run
 from gate.records import Applied, Quarantined, TrustRoot
 from gate.signature import Signature
 from gate.signers import Role, namespace_of
@@ -125,7 +126,7 @@ class Machine:
 
     def approve(self, **changed: Any) -> None:
         """As people do who looked at the last preview."""
-        receipt = Receipt.read(self.gate.receipt)
+        receipt = Receipt.read(self.gate.receipt(self.run.id))
         now = datetime.now(UTC)
         given: dict[str, Any] = {
             "surface": receipt.surface.digest,
@@ -210,7 +211,7 @@ def test_a_first_deployment_is_denied_then_approved_then_applied_and_recorded(ma
     assert live.surface == machine.gate.deployed(machine.state).digest
     assert live.signers == machine.files.digest
     assert before <= live.at <= datetime.now(UTC)
-    assert live.release == Receipt.read(machine.gate.receipt).release
+    assert live.release == Receipt.read(machine.gate.receipt(machine.run.id)).release
     assert machine.preview() == []  # and the same once more is nothing new
     assert machine.update() == []
 
@@ -250,12 +251,30 @@ def test_a_preview_of_another_run_is_none(deployed: Machine) -> None:
     assert "no preview came before this update in the same run" in deployed.update()[0]
 
 
+def test_a_preview_of_another_run_meanwhile_takes_nothing_from_an_update(deployed: Machine) -> None:
+    assert deployed.preview() == []
+    update, deployed.run = deployed.run, Run(id="2", partial=False)
+    assert deployed.preview() == []
+    assert deployed.gate.last_receipt == deployed.gate.receipt("2")
+    deployed.run = update
+    assert deployed.update() == []
+
+
+def test_what_an_old_run_left_is_forgotten(deployed: Machine) -> None:
+    assert deployed.preview() == []
+    old = deployed.gate.receipt(deployed.run.id)
+    long_ago = (datetime.now(UTC) - FRESH).timestamp() - 1
+    os.utime(old.parent, (long_ago, long_ago))
+    deployed.run = Run(id="2", partial=False)
+    assert deployed.preview() == []
+    assert not old.parent.exists()
+
+
 def test_a_partial_preview_leaves_nothing_to_go_by(deployed: Machine) -> None:
-    deployed.gate.receipt.unlink()
     deployed.run = Run(id="2", partial=True)
     assert deployed.preview() == []
     with pytest.raises(ReceiptError, match="no preview came before"):
-        Receipt.read(deployed.gate.receipt)
+        Receipt.read(deployed.gate.receipt(deployed.run.id))
 
 
 def test_a_program_or_a_state_that_moved_after_the_preview_is_denied(deployed: Machine) -> None:
@@ -474,7 +493,7 @@ def test_business_hours_that_the_change_widens_do_not_judge_it(machine: Machine)
 
 
 def _statement(machine: Machine) -> Approval:
-    receipt, now = Receipt.read(machine.gate.receipt), datetime.now(UTC)
+    receipt, now = Receipt.read(machine.gate.receipt(machine.run.id)), datetime.now(UTC)
     return approval(
         surface=receipt.surface.digest,
         base=receipt.state,
@@ -509,7 +528,7 @@ def test_a_forged_record_lends_a_surface_no_approval_of_another(field: str, what
     before, live = deployed.preview(wanted), deployed.live
     assert before
     assert live is not None
-    surface = Receipt.read(deployed.gate.receipt).surface.digest
+    surface = Receipt.read(deployed.gate.receipt(deployed.run.id)).surface.digest
     forged = replace(live, **({"surface": surface, "approved": live.surface} if field == "approved" else {}))
     deployed.gate.records.store.put(f"applied/{surface}.json", TypeAdapter(Applied).dump_json(forged))
     assert deployed.preview(wanted) == before
@@ -558,7 +577,7 @@ def test_a_plain_update_becomes_a_version_with_its_source(
 ) -> None:
     made = versions.latest()
     assert made is not None
-    live, receipt = deployed.live, Receipt.read(deployed.gate.receipt)
+    live, receipt = deployed.live, Receipt.read(deployed.gate.receipt(deployed.run.id))
     assert live is not None
     assert (made.number, made.operation, made.surface, made.release) == (1, None, live.surface, live.release)
     assert made.content == receipt.content

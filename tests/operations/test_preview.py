@@ -696,8 +696,9 @@ def test_the_engine_is_asked_for_its_log_and_a_denial_without_a_receipt_is_a_ref
     engine: Callable[[str, int], Path], stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = engine("changed.jsonl", 255)
-    gate_of(stack).receipt.parent.mkdir(parents=True)
-    gate_of(stack).receipt.write_text("of another preview")
+    other = gate_of(stack).receipt("another run")
+    other.parent.mkdir(parents=True)
+    other.write_text("of another preview")
     found = preview(stack, quiet=True)
     assert (found.outcome, found.approvals, found.surface, found.differences) == (Outcome.REFUSED, None, "", [])
     assert found.gate_problem == "it was refused, or failed, before the gate saw the whole"

@@ -500,7 +500,7 @@ def test_in_an_emergency_the_versions_own_surface_is_the_receipt_of_this_engine(
     with rollback.judged():
         write(os.getpid())
         gate = gate_of(world.stack)
-        receipt = Receipt.read(gate.receipt)
+        receipt = Receipt.read(gate.receipt(run_of(os.getpid())))
         receipt.check(
             run=run_of(os.getpid()),
             program=program_digest(world.stack.root, "sandbox"),
