@@ -39,6 +39,7 @@ _DENIAL = re.compile(r"^ *- \[mandatory\] +(\S+)", re.MULTILINE)
 _PROTECTED = re.compile(
     r'resource "\S+::(\S+)"\s+(?:cannot be deleted\s+because it is|as it is currently marked for) protect'
 )
+_UNJUDGED = re.compile(r"The approval gate can't judge this change, so it is denied: (.+)")
 _QUARANTINE = re.compile(r"\./pf unblock (\d+)")
 _EXISTS = re.compile("already ?exists", re.IGNORECASE)  # AWS refuses to make it twice
 _LOCKED = "currently locked by"
@@ -196,6 +197,8 @@ class Engine:
                 f"{self.stack.name} --reason WHY",
                 ended,
             )
+        if unjudged := _UNJUDGED.search(output):  # there may be nothing to approve
+            return EngineError(f"the approval gate can't judge this change; {left}: {unjudged[1]}", again, ended)
         if denials:
             return EngineError(
                 f"the policy pack denied this change; {left}",

@@ -234,6 +234,7 @@ def test_what_the_engine_says_passes_through_and_its_failure_is_ours(
 
 
 APPROVAL = "        - [mandatory]  security-approval  (pulumi:pulumi:Stack: sandbox)"
+UNJUDGED = "          The approval gate can't judge this change, so it is denied: 4.json can't be written: No space"
 ROTATION = "        - [mandatory]  kms-key-rotation  (aws:kms:Key: general)"
 REPLACED = (
     'error: unable to replace resource "urn:a::b::c$d::payment"\n    as it is currently marked for protection. To'
@@ -249,6 +250,12 @@ DELETED = 'error: Preview failed: resource "urn:a::b::c$d::pii" cannot be delete
             (APPROVAL, ROTATION),
             r"denied this change \(kms-key-rotation\); nothing",
             "docs/policies.md",
+            ExitCode.REFUSED,
+        ),
+        (
+            (APPROVAL, UNJUDGED),
+            "can't judge this change; nothing was changed: 4.json can't be written: No space",
+            "Mend the cause",
             ExitCode.REFUSED,
         ),
         ((APPROVAL, REPLACED), r"protected \(payment\); nothing was changed", "Don't unprotect", ExitCode.REFUSED),
