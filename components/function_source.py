@@ -7,6 +7,7 @@ Imports nothing of Pulumi: the deploying command uses it too.
 
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -102,6 +103,7 @@ def read_release(root: Path) -> Release:
 
     Raises: SourceError.
     """
+    _refuse_links(root)
     settings = _function_settings(root / CONFIG)
     names = _folders(root)
     for name in names:
@@ -117,6 +119,15 @@ def read_release(root: Path) -> Release:
         return Release(functions={name: _read_function(root, name, one) for name, one in wanted.items() if one.enabled})
     except OSError as error:
         raise SourceError(f"{error.filename} can't be read: {error.strerror}") from error
+
+
+def _refuse_links(root: Path) -> None:
+    """A link would be deployed as what it leads to, and not come back: no archive of a release has one."""
+    for place, folders, files in os.walk(root / CONFIG.parent):
+        folders[:] = [name for name in folders if name[0] != "." and name != "node_modules"]
+        for path in (Path(place, name) for name in sorted([*folders, *files])):
+            if path.is_symlink():
+                raise SourceError(f"{path.relative_to(root)} is a link: put there what it leads to")
 
 
 def function_names(root: Path) -> list[str]:

@@ -124,9 +124,21 @@ def break_import_map(root: Path) -> None:
     (root / "supabase/functions/deno.json").write_text("{")
 
 
+def link_entry(root: Path) -> None:
+    entry = root / "supabase/functions/one/index.ts"
+    entry.rename(entry.with_name("main.ts"))
+    entry.symlink_to("main.ts")
+
+
+def link_folder(root: Path) -> None:
+    (root / "supabase/functions/three").symlink_to("one")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (link_entry, "supabase/functions/one/index.ts is a link: put there what it leads to"),
+        (link_folder, "supabase/functions/three is a link: put there what it leads to"),
         (remove_entry, "the function one has no entry point: supabase/functions/one/index.ts is not there"),
         (remove_folder, "settings for the function 'two', but supabase/functions/two is not there"),
         (break_config, "supabase/config.toml is no TOML"),
