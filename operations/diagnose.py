@@ -100,6 +100,8 @@ def advice(findings: Sequence[Finding], option: str) -> tuple[str, ExitCode]:
     if others:  # their cure is a sentence, and stands with them
         return f"./pf diagnose rollback{option}", code
     wrong = [about for about in bad if about in MENDED]
+    if not wrong and way.is_bad:  # nothing to go back from yet, and no way if there were
+        return way.command or f"./pf history{option}", ExitCode.DEGRADED
     if not wrong:
         return f"./pf health{option}", ExitCode.HEALTHY
     if wrong == [FUNCTIONS]:

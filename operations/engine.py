@@ -221,11 +221,7 @@ class Engine:
 
         Raises: InterruptedEngineError.
         """
-        try:
-            return self._stream(("preview", *arguments), quiet=quiet)
-        except InterruptedEngineError:
-            said = "the preview was interrupted; it has changed nothing"
-            raise InterruptedEngineError(said, code=ExitCode.INTERRUPTED) from None
+        return self._stream(("preview", *arguments), quiet=quiet)
 
     def free(self, output: str) -> None:
         """Free the lock if its holder is dead for sure; else wait, as long as was asked for."""

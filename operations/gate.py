@@ -13,7 +13,7 @@ from gate.evidence import CLOSED, Gate
 from gate.receipt import Receipt, ReceiptError, program_digest
 from gate.state import State, read
 from gate.surface import Surface
-from operations.engine import Engine, encryption_cure
+from operations.engine import Engine, InterruptedEngineError, encryption_cure
 from operations.environment import PACK
 from operations.errors import ExitCode, OperationError
 from operations.output import say
@@ -132,7 +132,10 @@ def _fresh(gate: Gate, deployed: Surface, release: Release) -> Receipt | None:
 def _preview(gate: Gate, engine: Engine) -> Receipt:
     """A denial is an answer here: it leaves a receipt as well."""
     engine.ensure_stack()
-    code, said = engine.preview(quiet=True)
+    try:
+        code, said = engine.preview(quiet=True)
+    except InterruptedEngineError:
+        raise OperationError("interrupted; nothing was changed", code=ExitCode.INTERRUPTED) from None
     try:
         return Receipt.read(gate.receipt(engine.run))
     except ReceiptError as error:

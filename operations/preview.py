@@ -20,9 +20,10 @@ from gate.state import State
 from gate.surface import Surface
 from gate.trust import UnconfirmedError
 from operations.approvals import Approvals, approvals_of
-from operations.engine import Engine, encryption_cure
+from operations.engine import Engine, InterruptedEngineError, encryption_cure
 from operations.engine_events import LOG_FLAG, UNHIDES_THE_LOG, Events, read_events
 from operations.environment import RUNS_THE_ENGINE
+from operations.errors import ExitCode, OperationError
 from operations.gate import deployed_state, gate_of, looked
 from operations.output import say
 from operations.preview_report import APPROVAL, Outcome, PreviewReport, order, resource_differences
@@ -105,6 +106,8 @@ def _run(stack: Stack, *, quiet: bool) -> _Run:
         try:
             detail = ("--diff",) if quiet else ("--suppress-outputs",)
             code, said = engine.preview(*detail, LOG_FLAG, str(log), quiet=quiet)
+        except InterruptedEngineError:
+            raise OperationError("interrupted; nothing was changed", code=ExitCode.INTERRUPTED) from None
         finally:
             told.cancel()
         run = _Run(code=code, said=said, events=read_events(log))

@@ -73,14 +73,18 @@ def reading() -> Generator[None]:
 
 
 def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
-    """What may be brought back, the best first: verified, nowhere refused, and not what stands now."""
+    """What can be brought back, the best first: verified, nowhere refused, unpackable, and not what stands now."""
     refused = store.records.quarantined().keys() | store.records.withdrawn().keys()
     for version in store.versions.newest_first():
         if version.content == left or not refused.isdisjoint((version.content, version.surface, version.release)):
             continue
         verification = store.versions.verification(version.number)
-        if verification and verification.good:
-            yield version
+        if not (verification and verification.good):
+            continue
+        if problem := damage(store, version):
+            say(f"version {version.number} is passed over: {problem}")
+            continue
+        yield version
 
 
 def chosen(store: ReleaseStore, *, left: str, number: int | None, commit: str, live: Version | None = None) -> Version:

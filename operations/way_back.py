@@ -39,7 +39,7 @@ def way_back(store: ReleaseStore, *, left: str, kept: Mapping[str, str], root: P
     except StoreError as error:
         return WayBack(problem=str(error))
     if version is None:
-        return WayBack(problem="no other version is verified")
+        return WayBack(problem="no other version is verified and can be unpacked")
     try:
         problem = lost(store, version, kept) or outgrown(store, version, root)
     except (StoreError, SourceDamagedError) as error:

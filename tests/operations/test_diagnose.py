@@ -51,6 +51,7 @@ def findings(**wrong: str | State) -> list[Finding]:
         (findings(), "./pf health", ExitCode.HEALTHY),
         (findings(this_checkout=State.NOTE, quarantine=State.NOTE), "./pf health", ExitCode.HEALTHY),
         (findings(rollback=State.NOTE), "./pf health", ExitCode.HEALTHY),  # nothing to go back from
+        (findings(rollback=State.BAD), "./pf history", ExitCode.DEGRADED),
         (findings(live_version=State.BAD), "./pf rollback --reason WHY", ExitCode.DEGRADED),
         (findings(state=State.BAD, functions=State.BAD), "./pf rollback --reason WHY", ExitCode.DEGRADED),
         (findings(functions=State.BAD), "./pf deploy", ExitCode.DEGRADED),

@@ -1,5 +1,6 @@
 """Which version comes back, and its release as it is run again: its own, with what is always the present's."""
 
+import gzip
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from tests.gate.repositories import Repository
 pytestmark = pytest.mark.rows("K6", "K8", "E2")
 
 AT = datetime(2026, 8, 3, 12, tzinfo=UTC)
+EMPTY = gzip.compress(bytes(10240), mtime=0)  # an archive without files
 COMMITS = [f"{number:x}" * 40 for number in range(8)]
 
 
@@ -45,7 +47,7 @@ class History:
     store: ReleaseStore
     made: list[Version] = field(default_factory=list[Version])
 
-    def add(self, *, verified: bool | None = True, source: bytes = b"", **given: Any) -> Version:
+    def add(self, *, verified: bool | None = True, source: bytes = EMPTY, **given: Any) -> Version:
         number = len(self.made) + 1
         fields: dict[str, Any] = {
             "number": 0,
@@ -54,7 +56,7 @@ class History:
             "surface": f"{number:064x}",
             "functions": (),
             "program": "b2" * 32,
-            "source": digest_of(source) if source else f"{number:064x}",
+            "source": digest_of(source),
             "commit": COMMITS[number % len(COMMITS)],
         }
         version = Version(**(fields | given))
@@ -122,6 +124,19 @@ def test_what_has_the_live_content_is_no_way_back(history: History) -> None:
 def test_after_an_update_that_broke_off_the_live_version_itself_comes_back(four: History) -> None:
     assert four.candidates(left="") == [4, 3, 2, 1]
     assert four.choose(left="") == four.choose(4, left="") == 4
+
+
+def test_what_can_not_be_unpacked_is_passed_over_and_said(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    history.add()
+    damaged = history.add(source=b"of somebody else")
+    missing = history.add(source=gzip.compress(bytes(20480), mtime=0))
+    history.add()
+    history.store.records.store.put(f"sources/{damaged.source}.tar.gz", b"")
+    history.store.records.store.delete(f"sources/{missing.source}.tar.gz")
+    assert history.choose() == 1
+    said = capsys.readouterr().err
+    assert "version 2 is passed over: the release's archive" in said
+    assert "version 3 is passed over: the source of version 3 is missing from the release store" in said
 
 
 def test_what_is_in_quarantine_is_passed_over(four: History) -> None:
