@@ -11,7 +11,7 @@ from operations.errors import ExitCode, OperationError
 from operations.journal import WATCHING, Journal, Mark, killed, read_mark
 from operations.notify import Event, notify
 from operations.output import say
-from operations.report import PLACE_CURE, report_store, told
+from operations.report import PLACE_CURE, local_store, report_store, told
 from operations.stack import Stack
 from reports.models import Kind, OperationReport, Result
 from reports.store import ReportError
@@ -91,6 +91,17 @@ def finish(report: OperationReport, stack: Stack) -> None:
         say(f"report: {report_store(stack).write(report)}")
     except (ReportError, OperationError) as error:
         say(f"the report could not be written: {error}")
+        _keep_here(report, stack)
+
+
+def _keep_here(report: OperationReport, stack: Stack) -> None:
+    """A report that its own place doesn't take is not lost: an emergency didn't ask beforehand whether it would."""
+    if not stack.environment.pf_reports:
+        return
+    try:
+        say(f"it is kept on this machine: {local_store(stack).write(report)}")
+    except ReportError as error:
+        say(f"nor here: {error}")
 
 
 def _tell_of_the_start(journal: Journal, stack: Stack) -> str | None:

@@ -44,6 +44,11 @@ def report_store(stack: Stack) -> ReportStore:
     return _opened(stack.name, stack.environment, stack.state, stack.variables, stack.settings.aws_region)
 
 
+def local_store(stack: Stack) -> ReportStore:
+    """The folder beside the state. Raises: ReportError."""
+    return ReportStore.of(stack.state / "reports", stack.name, stack.variables)
+
+
 def report_store_of_environment(stack: str) -> ReportStore:
     """The same, also where the present checkout has broken the stack's settings. Raises: OperationError."""
     state = state_folder()

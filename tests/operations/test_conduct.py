@@ -244,6 +244,19 @@ def test_a_report_that_cannot_be_written_changes_nothing_of_how_it_ended(
     assert read_mark(world.store) is None
 
 
+def test_a_report_that_its_place_does_not_take_is_kept_beside_the_state(
+    make_stack: Callable[..., Stack], world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").write_text("")
+    world.stack = make_stack(PF_REPORTS=f"file://{tmp_path / 'full'}")
+    with conducted(world.journal(Kind.ROLLBACK, reason="it burns"), world.stack, urgent=True):
+        pass
+    assert world.report().reason == "it burns"
+    said = capsys.readouterr().err
+    assert f"the report can't be written to file://{tmp_path / 'full'}" in said
+    assert f"it is kept on this machine: {world.stack.state / 'reports/sandbox'}/rollback-report-" in said
+
+
 def test_a_store_of_reports_that_cannot_be_named_changes_nothing_either(
     make_stack: Callable[..., Stack], world: World
 ) -> None:
