@@ -66,7 +66,7 @@ def down() -> None:
     say(
         "The sandbox is down. Its AWS has forgotten the keys, so nothing can read any more what they encrypted:\n"
         "  lost    where a stack was deployed: rows, functions and Pulumi's state, which the next `up` clears\n"
-        "  kept    tokens, ports, the demo people and what they approved"
+        "  kept    tokens, ports, the demo people, what they approved and the incidents that they opened"
     )
 
 
