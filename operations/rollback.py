@@ -340,7 +340,7 @@ def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
         )
     try:
         yield
-    except (OperationError, KeyboardInterrupt):
+    except BaseException:
         left = f"version {plan.live.number}"
         try:
             state, recorded = states_of(stack)

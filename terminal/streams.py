@@ -1,4 +1,7 @@
-"""Standard output: a pipe that ends early changes nothing, a disk that is full is one message."""
+"""What is printed: a pipe that ends early changes nothing, and a disk that is full is one message.
+
+What is said beside it, on standard error, ends nothing at all: an update that is at work goes on without its reader.
+"""
 
 import io
 import os
@@ -13,27 +16,36 @@ class OutputError(Exception):
     """What is printed can't be written: the disk behind it is full, for example."""
 
 
-class _Pipe(io.FileIO):
+class _Output(io.FileIO):
     """A reader that has seen enough (`| head -1`) changes neither the work nor its exit code."""
 
     gone = False
 
     def write(self, data: "Buffer", /) -> int:
-        size = memoryview(data).nbytes
-        if self.gone:
-            return size
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            self.gone = True
-            return size
-        except OSError as error:
-            self.gone = True  # the interpreter tries again when it ends, and would say so in its own words
+        if not self.gone:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.gone = True  # the interpreter tries again when it ends, and would say so in its own words
+                self.failed(error)
+        return memoryview(data).nbytes
+
+    def failed(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
             raise OutputError(f"standard output can't be written: {error.strerror}") from error
 
 
+class _Talk(_Output):
+    """Whatever it fails of, there is nobody left who could be told."""
+
+    def failed(self, error: OSError) -> None:
+        pass
+
+
 def open_output() -> None:
-    """Once a process, before anything is printed."""
-    old = sys.stdout
-    pipe = io.BufferedWriter(_Pipe(os.dup(old.fileno()), "wb"))
-    sys.stdout = io.TextIOWrapper(pipe, old.encoding, old.errors, line_buffering=old.isatty())
+    """Once a process, before anything is printed or said."""
+    out, err = sys.stdout, sys.stderr
+    output = io.BufferedWriter(_Output(os.dup(out.fileno()), "wb"))
+    sys.stdout = io.TextIOWrapper(output, out.encoding, out.errors, line_buffering=out.isatty())
+    talk = io.BufferedWriter(_Talk(os.dup(err.fileno()), "wb"))
+    sys.stderr = io.TextIOWrapper(talk, err.encoding, err.errors, line_buffering=True)

@@ -319,6 +319,18 @@ def test_closed_streams_change_no_exit_code(state: Path, httpserver: HTTPServer,
         assert done.returncode == code, closed
 
 
+@pytest.mark.parametrize(("command", "code"), [("destroy", 3), ("unknown", 64), ("sandbox unknown", 64)])
+def test_talk_that_nobody_reads_changes_no_exit_code(state: Path, command: str, code: int) -> None:
+    shell = {"PATH": os.environ["PATH"], "PF_STATE": str(state)}
+    reader, gone = os.pipe()
+    os.close(reader)
+    with os.fdopen(gone, "wb") as pipe, Path("/dev/full").open("wb") as full:
+        for unread in (pipe, full):
+            run = ["./pf", *command.split()]
+            done = subprocess.run(run, cwd=ROOT, env=shell, stderr=unread, check=False)
+            assert done.returncode == code, unread
+
+
 def test_ctrl_c_during_the_imports_ends_quietly(tmp_path: Path, variables: dict[str, str]) -> None:
     root = clone(tmp_path / "clone", variables)
     (root / "operations/cli.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")

@@ -23,6 +23,7 @@ from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
 from operations.state import Pending, Recorded, State, read_once
+from terminal.streams import open_output
 
 pytestmark = pytest.mark.rows("K7", "D2")
 
@@ -317,6 +318,20 @@ i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done""",
     assert "./pf deploy" in caught.value.cure
     assert log.read_text().split() == ["INT"]
     assert signal.getsignal(number) is before
+
+
+def test_an_update_whose_reader_goes_away_ends_as_if_it_was_read(
+    stack: Stack, tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool("pulumi", f"seq 20000 && echo done > {tmp_path}/done")
+    reader, gone = os.pipe()
+    os.close(reader)
+    with os.fdopen(gone, "w") as pipe, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", pipe)
+        patched.setattr(sys, "stderr", pipe)
+        open_output()
+        Engine(stack).change("up")
+    assert (tmp_path / "done").exists()
 
 
 def test_a_stack_that_is_not_there_is_told_from_other_failures(stack: Stack, tool: Tool) -> None:

@@ -341,7 +341,7 @@ def test_it_is_not_tried_for_ever(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", [lasting(), InterruptedEngineError("^C"), OperationError("locked"), KeyboardInterrupt()]
+    "end", [lasting(), InterruptedEngineError("^C"), OperationError("locked"), KeyboardInterrupt(), OSError("full")]
 )
 @pytest.mark.parametrize(("stands", "left"), [(True, set[int]()), (False, {2})])
 def test_what_is_left_is_in_quarantine_before_it_is_left_and_lifted_where_nothing_was_changed(
