@@ -3,12 +3,14 @@
 import logging
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -1004,10 +1006,18 @@ def _bug_in_thread(caught: threading.ExceptHookArgs) -> None:
     _confess(caught.exc_value)
 
 
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # the shell and the terminal send one each: the second ends no tidying up
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Ends the process. Nobody but the log ever sees a traceback."""
     threading.excepthook = _bug_in_thread
     open_output()
+    for number in (signal.SIGHUP, signal.SIGTERM):  # a terminal that closes, and `kill`, count as Ctrl-C
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, _interrupt)
     try:
         sys.exit(_run())
     except OutputError as error:

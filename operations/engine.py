@@ -277,9 +277,10 @@ class Engine:
         kept: deque[str] = deque(maxlen=None if quiet else KEPT_LINES)
         display = Display()
         # The engine stays in our process group: what ends us ends it, and it gets the terminal's Ctrl-C by itself.
+        # A terminal that closes would end it at once, and leave its lock: so we alone hear of that, and pass Ctrl-C on.
         with _Interruption() as interruption:
             interruption.process = process = subprocess.Popen(
-                self._command(arguments),
+                ["nohup", *self._command(arguments)],
                 cwd=self.stack.root,
                 env=self.stack.variables,
                 stdin=subprocess.DEVNULL,
@@ -313,7 +314,8 @@ class Engine:
 class _Interruption:
     """Ctrl-C reaches the engine once: from the terminal, or from us if the signal came to this process alone.
 
-    Caught from before the engine starts until it has ended, so that no moment is left in which it would end us alone.
+    A terminal that closes, and `kill`, count as one. Caught from before the engine starts until it has ended, so that
+    no moment is left in which it would end us alone.
     """
 
     def __init__(self) -> None:
@@ -324,7 +326,10 @@ class _Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # it is under nohup, whose caller wants no end
+                numbers.append(signal.SIGHUP)
+            self._before = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:

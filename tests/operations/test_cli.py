@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -339,16 +339,62 @@ def test_ctrl_c_during_the_imports_ends_quietly(tmp_path: Path, variables: dict[
     assert done.stdout + done.stderr == ""
 
 
-def test_ctrl_c_before_a_verb_is_at_work_is_one_word(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("operations.cli.app", Mock(side_effect=KeyboardInterrupt))
+@pytest.fixture
+def main_here(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """What `main` replaces of its process is put back; its signals are as a terminal has them."""
     monkeypatch.setattr("operations.cli.open_output", Mock())
-    monkeypatch.setattr("threading.excepthook", threading.excepthook)  # which `main` replaces
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def hit_by(number: signal.Signals) -> Callable[..., None]:
+    def app(**_: str) -> None:
+        signal.raise_signal(number)
+
+    return app
+
+
+@pytest.mark.usefixtures("main_here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_ctrl_c_before_a_verb_is_at_work_is_one_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """So is a terminal that closes, or `kill`."""
+    monkeypatch.setattr("operations.cli.app", hit_by(number))
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.usefixtures("main_here")
+def test_a_terminal_that_closes_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell's signal comes as well, while what was begun is tidied up."""
+    tidied: list[str] = []
+
+    def at_work(**_: str) -> None:
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            tidied.append("up")
+
+    monkeypatch.setattr("operations.cli.app", at_work)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, tidied) == (130, ["up"])
+
+
+@pytest.mark.usefixtures("main_here")
+def test_nohup_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr("operations.cli.app", hit_by(signal.SIGHUP))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
 
 
 @pytest.mark.usefixtures("deployed")

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -300,7 +300,16 @@ def test_whether_a_part_may_be_applied_is_not_told_by_what_the_engine_prints(
     assert caught.value.code is code
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture
+def hangup() -> Generator[None]:
+    """As a terminal has it, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_reaches_the_engine_once_and_waits_for_it(
     stack: Stack, tool: Tool, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -318,6 +327,19 @@ i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done""",
     assert "./pf deploy" in caught.value.cure
     assert log.read_text().split() == ["INT"]
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.usefixtures("hangup")
+def test_a_terminal_that_closes_does_not_end_the_engine_by_itself(stack: Stack, tool: Tool) -> None:
+    tool("pulumi", "kill -HUP $$")
+    Engine(stack).change("up")
+
+
+@pytest.mark.usefixtures("hangup")
+def test_under_nohup_a_terminal_that_closes_interrupts_nothing(stack: Stack, tool: Tool) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    tool("pulumi", "kill -HUP $PPID")
+    Engine(stack).change("up")
 
 
 def test_an_update_whose_reader_goes_away_ends_as_if_it_was_read(
