@@ -168,8 +168,18 @@ class Engine:
         while code and _LOCKED in output:
             self.free(output)
             code, output = self._stream(arguments, started=started)
+        if code < 0:
+            raise self._killed(arguments[0], signal.Signals(-code))
         if code:
             raise self._why(arguments[0], output, part=began())
+
+    def _killed(self, verb: str, number: signal.Signals) -> EngineError:
+        memory = "Did the machine run out of memory? " if number is signal.SIGKILL else ""
+        return EngineError(
+            f"the engine was killed ({number.name}) during `pulumi {verb}`; a part of it may be applied",
+            f"{memory}Go on (what was begun is found again, nothing is made twice): {self._again(verb)}",
+            ExitCode.FAILED,
+        )
 
     def _why(self, verb: str, output: str, *, part: bool) -> EngineError:
         """The reason that has to be mended first: what is protected, no approval sets free."""

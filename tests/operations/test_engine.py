@@ -329,6 +329,21 @@ i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done""",
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [(signal.SIGKILL, "Did the machine run out of memory? Go on"), (signal.SIGSEGV, "Go on")],
+)
+def test_an_engine_that_was_killed_is_told_from_one_that_failed(
+    stack: Stack, tool: Tool, number: signal.Signals, cure: str
+) -> None:
+    tool("pulumi", f"kill -{int(number)} $$")
+    with pytest.raises(EngineError, match=rf"killed \({number.name}\) during `pulumi up`; a part of it") as caught:
+        Engine(stack, resume="diagnose rollback").change("up")
+    assert caught.value.cure.startswith(cure)
+    assert caught.value.cure.endswith(": ./pf diagnose rollback")
+    assert caught.value.code is ExitCode.FAILED
+
+
 @pytest.mark.usefixtures("hangup")
 def test_a_terminal_that_closes_does_not_end_the_engine_by_itself(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "kill -HUP $$")
