@@ -20,7 +20,8 @@ if __name__ == "__main__":
 
         signal.signal(signal.SIGINT, on_interruption)
         main()
-    except SyntaxError as error:
+    except Exception as error:
         refuse_to_start(error)
+        raise
     finally:
         gc.freeze()  # out of the interpreter's last search: their memory goes with the process

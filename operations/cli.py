@@ -17,6 +17,7 @@ import typer
 
 from operations.errors import ExitCode, OperationError
 from operations.places import state_folder
+from terminal.sources import refuse_to_start
 from terminal.streams import OutputError, open_output
 
 if TYPE_CHECKING:
@@ -1033,12 +1034,13 @@ def _run() -> int:
         code = end.code if isinstance(end.code, int) else ExitCode.BUG
         if code == ExitCode.DOWN and not _AT_WORK.is_set():
             code = ExitCode.USAGE
-    except (OutputError, SyntaxError):
+    except OutputError:
         raise
     except KeyboardInterrupt:  # before a verb was at work
         _say("interrupted")
         code = ExitCode.INTERRUPTED
     except Exception as error:
+        refuse_to_start(error)
         logger = _log()
         logger.exception("pf %s", shlex.join(sys.argv[1:]))
         _confess(error)

@@ -11,8 +11,9 @@ if __name__ == "__main__":
         from sandbox.cli import main  # takes a moment, in which an interrupt counts as well
 
         main()
-    except SyntaxError as error:
+    except Exception as error:
         refuse_to_start(error)
+        raise
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -1,16 +1,48 @@
-"""A source that Python can't read: whoever edits this checkout is told which line, instead of a traceback."""
+"""A checkout whose code doesn't load: whoever edits it is told which line, instead of a traceback."""
 
+import linecache
 import sys
-from typing import NoReturn
+import traceback
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 REFUSED = 3  # as any setting that can't be used
 
 
-def refuse_to_start(error: SyntaxError) -> NoReturn:
-    """Ends the process. It imports as it starts, so nothing was changed yet."""
+def refuse_to_start(error: Exception) -> None:
+    """Ends the process where this checkout doesn't load; what fails while it runs is a bug, and left to the caller."""
+    problem = _problem(error)
+    if not problem:
+        return
+    missing = " A package that is missing: make setup." if isinstance(error, ModuleNotFoundError) else ""
     print(
-        f"error: {error.filename}, line {error.lineno}: {error.msg}\n"
-        "  Mend that line, or put this checkout's changes aside (git stash); then type it again.",
+        f"error: this checkout's code doesn't load: {problem}\n"
+        "  Mend it, put this checkout's changes aside (git stash), or check out a commit that works; "
+        f"then type it again.{missing}",
         file=sys.stderr,
     )
     sys.exit(REFUSED)
+
+
+def _problem(error: Exception) -> str:
+    """File, line, and what is wrong there; empty for what failed while it ran."""
+    if isinstance(error, SyntaxError) and error.filename and _is_ours(error.filename):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    frames = [one for one in traceback.walk_tb(error.__traceback__) if _is_ours(one[0].f_code.co_filename)]
+    # The process itself begins as a module, which loads nothing any more once it is at work.
+    loading = any(
+        frame.f_code.co_name == "<module>" and frame.f_globals["__name__"] != "__main__" for frame, _ in frames
+    )
+    if not frames or not (loading or isinstance(error, ImportError | SyntaxError)):
+        return ""
+    frame, number = frames[-1]
+    file, said = frame.f_code.co_filename, f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, SyntaxError):  # of a file that it doesn't name, as one with a NUL byte
+        said = f"`{linecache.getline(file, number).strip()}`: {error.msg}"
+    return f"{file}, line {number}: {said}"
+
+
+def _is_ours(file: str) -> bool:
+    """In this checkout, and in none of its folders of packages and tools: those are hidden ones."""
+    path = Path(file)
+    return path.is_relative_to(ROOT) and not path.relative_to(ROOT).parts[0].startswith(".")

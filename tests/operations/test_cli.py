@@ -271,7 +271,8 @@ def test_without_an_environment_pf_names_setup(tmp_path: Path) -> None:
 
 def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     root = clone(tmp_path / "clone", variables)
-    (root / "operations/health.py").write_text("1 / 0\n")
+    source = root / "operations/health.py"
+    source.write_text(f"{source.read_text()}\n\ndef health(stack: object) -> None:\n    1 / 0\n")
     done = pf("health", state=state, program=root / "pf")
     assert done.returncode == 70
     assert "a bug of pf" in done.stderr
@@ -298,7 +299,42 @@ def test_a_source_that_python_can_not_read_is_named_by_its_line(
     done = pf(*command.split(), state=state, program=root / "pf")
     assert done.returncode == 3
     assert f"{root / file}, line {line}: '(' was never closed" in done.stderr
-    assert "Mend that line" in done.stderr
+    assert "git stash" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("added", "problem"),
+    [
+        ("import no_such_package", "settings.py, line {line}: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("def f():\n    raise RuntimeError('boom')\nf()", "settings.py, line {line}: RuntimeError: boom"),
+        ("\0", "`from settings import SettingsError, file_of`: source code string cannot contain null bytes"),
+        ("del file_of", "cannot import name 'file_of'"),
+    ],
+)
+def test_a_checkout_that_does_not_load_is_no_bug_of_pf(
+    state: Path, tmp_path: Path, variables: dict[str, str], added: str, problem: str
+) -> None:
+    root = clone(tmp_path / "clone", variables)
+    with (root / "settings.py").open("a") as source:
+        source.write(f"{added}\n")
+    line = len((root / "settings.py").read_text().splitlines()) - ("boom" in added)
+    done = pf("history", state=state, program=root / "pf")
+    assert done.returncode == 3
+    assert problem.format(line=line) in done.stderr
+    assert str(root) in done.stderr
+    assert "git stash" in done.stderr
+    assert ("make setup" in done.stderr) == ("package" in added)
+
+
+@pytest.mark.parametrize("file", ["settings.py", "operations/history.py", "operations/cli.py"])
+def test_a_source_that_is_gone_is_no_bug_of_pf(
+    state: Path, tmp_path: Path, variables: dict[str, str], file: str
+) -> None:
+    root = clone(tmp_path / "clone", variables)
+    (root / file).unlink()
+    done = pf("history", state=state, program=root / "pf")
+    assert done.returncode == 3
+    assert f"No module named '{file.removesuffix('.py').replace('/', '.')}'" in done.stderr
 
 
 def test_a_full_disk_is_one_message(state: Path) -> None:
