@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import AwareDatetime, TypeAdapter
 
 from gate.canonical import digest
 from gate.stack_file import release_part
@@ -140,7 +140,7 @@ class _Stored:
     surface: dict[str, Any]
     digest: str
     functions: tuple[str, ...]
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, StringConstraints, TypeAdapter
 
 from gate.store import Model, Store, StoreError, read_as
 from gate.surface import Surface, SurfaceError
@@ -30,7 +29,7 @@ class Applied:
     signers: Digest  # of the signers that were in force from then on
     signers_commit: Commit  # where the protected branch has them
     commit: Commit  # of the program; empty outside a git repository
-    at: datetime  # when the approval that allowed it was first used
+    at: AwareDatetime  # when the approval that allowed it was first used
     approved: str = ""  # the surface that people signed, where the settings of the gate have changed since
     incident: str = ""  # the incident that took the place of an approval
     release: str = ""  # of the functions
@@ -47,7 +46,7 @@ class TrustRoot:
 
     signers: Digest
     signers_commit: Commit
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class Quarantined:
     version: int
     reason: str
     by: str
-    at: datetime
+    at: AwareDatetime
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from operations.engine import Engine, StackMissingError
 from operations.engine_events import NO_STEPS, UNHIDES_THE_LOG
@@ -65,8 +65,8 @@ class Update(BaseModel):
     """An entry of `pulumi stack history --json`."""
 
     kind: str
-    start: datetime = Field(alias="startTime")
-    end: datetime = Field(alias="endTime")
+    start: AwareDatetime = Field(alias="startTime")
+    end: AwareDatetime = Field(alias="endTime")
     result: str
     message: str = ""
     resources: dict[str, int] | None = Field(default=None, alias="resourceChanges")

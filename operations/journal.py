@@ -262,16 +262,20 @@ def _benchmarks(row: str, steps: Sequence[Step]) -> list[Benchmark]:
 
 
 def killed(mark: Mark, stack: str, environment: str) -> OperationReport:
-    """The report of an operation that was killed before it could write its own."""
+    """The report of an operation that was killed before it could write its own.
+
+    One that began in the future, by a clock that was ahead, would be the last for as long: it began now.
+    """
     now = datetime.now(UTC)
+    started_at = min(mark.started_at, now)
     return OperationReport(
         kind=mark.kind,
-        id=mark.id,
+        id=min(mark.id, report_id(now)),
         stack=stack,
         environment=environment,
-        started_at=mark.started_at,
+        started_at=started_at,
         ended_at=now,
-        seconds=round((now - mark.started_at).total_seconds(), 3),
+        seconds=round((now - started_at).total_seconds(), 3),
         who=mark.who,
         host=mark.host,
         commit=mark.commit,

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from gate.store import StoreError, in_backend
 from operations.errors import OperationError
@@ -65,7 +65,7 @@ class _Content(BaseModel):
     pid: int
     username: str
     hostname: str
-    timestamp: datetime
+    timestamp: AwareDatetime
 
 
 def locks(stack: Stack) -> list[Lock]:

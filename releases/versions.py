@@ -11,9 +11,8 @@ import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from gate.receipt import content_digest, release_digest
 from gate.records import Commit, Digest
@@ -55,7 +54,7 @@ class Version:
     """A release that was applied as a whole."""
 
     number: int
-    at: datetime
+    at: AwareDatetime
     by: str
     surface: Digest
     functions: tuple[str, ...]  # a line a function, as the command that deploys them has it
@@ -86,7 +85,7 @@ class Verification:
     """Whether a version was seen to work; withdrawn when the watch after it breaks a threshold."""
 
     good: bool
-    at: datetime
+    at: AwareDatetime
     by: str
     why: str = ""
 

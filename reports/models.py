@@ -7,17 +7,30 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 # Sorts by time, and names the file: `<kind>-report-<id>.json`.
 ID = r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z"
-ReportId = Annotated[str, StringConstraints(pattern=rf"^{ID}$")]
 
 
-def report_id(at: datetime) -> ReportId:
+def report_id(at: datetime) -> str:
     """To the millisecond."""
     at = at.astimezone(UTC)
     return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03}Z"
+
+
+def time_of(identity: str) -> datetime:
+    """Raises: ValueError."""
+    return datetime.strptime(identity, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
+def _is_a_time(identity: str) -> str:
+    if report_id(time_of(identity)) != identity:
+        raise ValueError("no time")
+    return identity
+
+
+ReportId = Annotated[str, StringConstraints(pattern=rf"^{ID}$"), AfterValidator(_is_a_time)]
 
 
 class _Model(BaseModel):

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
@@ -18,7 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 from pydantic import ValidationError
 
-from reports.models import ID, Kind, OperationReport, report_id
+from reports.models import ID, Kind, OperationReport, report_id, time_of
 
 LATEST = "latest"
 NAME = re.compile(rf"(?P<kind>{'|'.join(Kind)})-report-(?P<id>{ID})\.json")
@@ -91,7 +91,7 @@ class ReportStore:
 
     def write(self, report: OperationReport) -> str:
         """Keep a report, whole; says where. An id that is taken becomes the next free millisecond's."""
-        at = datetime.strptime(report.id, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+        at = time_of(report.id)
         with _told(f"the report can't be written to {self.url}"):
             if isinstance(self._place, Path):
                 self._place.mkdir(parents=True, exist_ok=True)

@@ -79,6 +79,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "another digest": lambda stored: stored.update(digest="0" * 64),
     "no run": lambda stored: stored.pop("run"),
     "no time": lambda stored: stored.update(at="now"),
+    "a time of no zone": lambda stored: stored.update(at="2026-08-03T12:00:00"),
     "functions that are no list": lambda stored: stored.update(functions="x"),
 }
 

@@ -15,7 +15,7 @@ from gate.signature import Signature
 from gate.store import FolderStore, StoreError
 from operations.errors import OperationError
 from operations.journal import MARK, Journal, Mark, killed, read_mark
-from reports.models import Kind, Result
+from reports.models import Kind, Result, report_id
 from tests.operations.test_engine import dead_process
 
 pytestmark = pytest.mark.rows("C3", "R4")
@@ -121,12 +121,25 @@ def test_a_mark_of_our_number_from_before_we_began_is_a_dead_ones() -> None:
 def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
     began = datetime.now(UTC) - timedelta(minutes=2)
     known = {"reason": "it burns", "message": "Rotate sooner", "commit": "c" * 40, "version_before": 4}
-    said = killed(mark(id="20260803T120000.000Z", started_at=began, **known), "sandbox", "sandbox")
+    said = killed(mark(id=report_id(began), started_at=began, **known), "sandbox", "sandbox")
     assert (said.message, said.commit, said.version_before) == ("Rotate sooner", "c" * 40, 4)
-    assert (said.kind, said.id, said.target, said.reason) == ("rollback", "20260803T120000.000Z", 3, "it burns")
+    assert (said.kind, said.id, said.target, said.reason) == ("rollback", report_id(began), 3, "it burns")
     assert (said.result, said.why, said.verified) == (Result.INTERRUPTED, "killed while updating", False)
     assert said.ended_at > began
     assert said.seconds == round((said.ended_at - began).total_seconds(), 3) >= 120
+
+
+@pytest.mark.parametrize("identity", ["99999999T999999.999Z", "00010101T000000.000Z", "20260803T123001.000"])
+def test_a_mark_whose_id_is_no_time_says_nothing(store: FolderStore, identity: str) -> None:
+    store.put(MARK, json.dumps(mark().model_dump(mode="json") | {"id": identity}).encode())
+    assert read_mark(store) is None
+
+
+def test_what_was_killed_before_it_began_counts_as_of_now() -> None:
+    future = datetime.now(UTC) + timedelta(days=400)
+    said = killed(mark(id=report_id(future), started_at=future), "sandbox", "sandbox")
+    assert said.started_at == said.ended_at <= datetime.now(UTC)
+    assert (said.id, said.seconds) == (report_id(said.ended_at), 0)
 
 
 def test_the_watch_is_no_part_of_the_time_that_is_held_against_the_target(journal: Journal) -> None:

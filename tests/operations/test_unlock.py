@@ -133,10 +133,13 @@ def test_a_lock_of_another_machine_wants_the_stacks_name(
     assert not held.exists()
 
 
+@pytest.mark.parametrize(
+    "content", ['{"pid":', '{"pid": 1, "username": "ada", "hostname": "ci-runner", "timestamp": "2026-11-24T12:00:00"}']
+)
 def test_a_damaged_lock_is_named_and_wants_the_stacks_name(
-    stack: Stack, folder: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack, folder: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
-    (folder / "7.json").write_text('{"pid":')
+    (folder / "7.json").write_text(content)
     with pytest.raises(OperationError, match="confirmed"):
         unlock(stack)
     assert "damaged lock 7.json" in capsys.readouterr().err

@@ -215,6 +215,7 @@ def _json(store: Store, **changed: Any) -> bytes:
         {"commit": "main"},
         {"commit": "--help"},
         {"at": "yesterday"},
+        {"at": "2026-08-03T12:30:01"},  # of no time zone: it can't be compared
         {"functions": "x"},
         {"operation": {"kind": "rollback"}},
     ],
@@ -231,7 +232,10 @@ def test_a_damaged_version_is_neither_absent_nor_believed(
             ask()
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"[]", b'{"good": true}', b"{"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b'{"good": true}', b"{", b'{"good": true, "at": "2026-08-03T12:30:01", "by": "ada"}'],
+)
 def test_a_damaged_verification_verifies_nothing(content: bytes, store: FolderStore, versions: Versions) -> None:
     store.put("verified/1.json", content)
     with pytest.raises(StoreError, match=r"verified/1\.json in the release store is damaged"):
