@@ -27,7 +27,7 @@ from operations.key_guard import refuse_adopted_only
 from operations.locks import locks
 from operations.places import ROOT, state_folder
 from operations.preflight import NEEDS, account, project, tools
-from operations.releases import NoTargetError, ReleaseStore, at_hand, damage, is_being_left, reading
+from operations.releases import NoTargetError, ReleaseStore, UnknownStackError, at_hand, damage, is_being_left, reading
 from operations.rollback import Wish, planned
 from operations.stack import Stack, default_stack
 from operations.state import read_state
@@ -77,6 +77,7 @@ MENDED = ("live version", "state", FUNCTIONS)
 
 
 def diagnose(name: str) -> Diagnosis:
+    """Raises: UnknownStackError; what else goes wrong is a finding."""
     start, at = time.monotonic(), datetime.now(UTC)
     with ExitStack() as opened, ThreadPoolExecutor() as pool:
         look = _Look.at(name, opened)
@@ -130,6 +131,8 @@ class _Look:
         hand: Stack | OperationError
         try:
             hand = opened.enter_context(at_hand(name))
+        except UnknownStackError:
+            raise
         except OperationError as error:
             hand = error
         return cls(name=name, option="" if name == default_stack() else f" --stack {name}", hand=hand)

@@ -31,7 +31,7 @@ from operations.places import ROOT, state_folder
 from operations.stack import PROJECT, Stack
 from releases.source import SourceDamagedError, content, names, unpack
 from releases.versions import Version, Versions
-from settings import NAMESPACE, file_name
+from settings import NAMESPACE, SettingsError, file_name, file_of
 
 INSTALL_SECONDS = 600
 ROOM = 64 << 20  # bytes: some times a release with what Python makes of it
@@ -40,6 +40,10 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - Linux has it, and the folder in it is 
 
 class NoTargetError(OperationError):
     """There is no version that a rollback could choose by itself."""
+
+
+class UnknownStackError(OperationError):
+    """Nothing here knows the stack: its name is mistyped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +62,23 @@ class ReleaseStore:
 
     @classmethod
     def of_environment(cls, stack: str) -> "ReleaseStore":
-        """Without the stack's settings, which the present checkout may have broken."""
-        loaded = load(stack, state_folder(), os.environ, RUNS_THE_ENGINE)
+        """Without the stack's settings, which the present checkout may have broken.
+
+        Raises: OperationError; UnknownStackError where the stack has neither an environment nor settings.
+        """
+        try:
+            loaded = load(stack, state_folder(), os.environ, RUNS_THE_ENGINE)
+        except OperationError:
+            _refuse_unknown(stack)
+            raise
         return cls.of(stack, loaded.variables)
+
+
+def _refuse_unknown(stack: str) -> None:
+    try:
+        file_of(stack, ROOT)
+    except SettingsError as error:
+        raise UnknownStackError(str(error)) from error
 
 
 @contextmanager
@@ -287,6 +305,8 @@ def at_hand(name: str) -> Generator[Stack]:
             with reading():
                 live = store.versions.latest()
             stack = opened.enter_context(unpacked(store, live, RUNS_THE_ENGINE)) if live else None
+        except UnknownStackError:
+            raise
         except OperationError:
             stack = None
         yield stack or Stack.load(name, needs=RUNS_THE_ENGINE)

@@ -115,6 +115,27 @@ def test_without_a_sandbox_each_verb_says_how_to_start_it(tmp_path: Path, verb: 
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("history", "history show 1", "rollback --reason x", "rollback --reason x --wait 1s", "unblock 1 --reason x"),
+        *("diagnose rollback", "unlock"),
+    ],
+)
+def test_a_mistyped_stack_is_named_by_the_verbs_that_do_without_its_settings(state: Path, verb: str) -> None:
+    done = pf(*verb.split(), "--stack", "sandbx", state=state)
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: Pulumi.sandbx.yaml is not there, so there is no stack 'sandbx'; there is: production, sandbox\n"
+    )
+
+
+def test_a_stack_whose_settings_are_gone_is_still_known_by_its_environment(state: Path) -> None:
+    write_environment(state / "gone.env", {"PULUMI_BACKEND_URL": f"file://{state.parent}"})
+    done = pf("rollback", "--reason", "x", "--stack", "gone", state=state)
+    assert "gone has no version yet" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["approvals", "approve"])
 def test_whoever_approves_needs_no_key_to_customer_data(tmp_path: Path, variables: dict[str, str], verb: str) -> None:
     """The service role's decrypts; who only looks at a change and signs it has no use for it."""
