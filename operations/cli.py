@@ -109,6 +109,12 @@ def _print(found: "BaseModel | Sequence[BaseModel]", show: Callable[[Any], None]
         print(found.model_dump_json(indent=2, ensure_ascii=True))
 
 
+def _require_reason(given: str, what: str) -> None:
+    """Raises: OperationError where an option that is needed only with others is missing."""
+    if not given:
+        raise OperationError(f"{what} needs a reason: --reason WHY", code=ExitCode.USAGE)
+
+
 def _load(name: str | None, needs: Iterable[str]) -> "Stack":
     from operations.stack import Stack, default_stack
 
@@ -242,7 +248,7 @@ def deploy(
     hotfix: Annotated[
         bool, typer.Option("--hotfix", help="From a hotfix branch: needs a --reason, is watched twice as long.")
     ] = False,
-    reason: Annotated[str, typer.Option(help="Why, for a hotfix or an emergency.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; a hotfix and an emergency need it.")] = "",
     emergency: Annotated[
         bool, typer.Option("--emergency", help="An open incident takes the place of approvals: pf incident open.")
     ] = False,
@@ -270,6 +276,8 @@ def deploy(
         from operations.output import show_health
         from operations.preflight import NEEDS
 
+        if hotfix or emergency:
+            _require_reason(reason, "an emergency" if emergency else "a hotfix")
         loaded = _load(stack, NEEDS)
         request = Request(
             emergency=emergency,
@@ -321,7 +329,9 @@ def watch(
 
 @app.command(short_help="Bring a version back that was live before.", epilog=EXIT_CODES)
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; it goes into the history and the report.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why; it goes into the history and the report. Only --dry-run needs none.")
+    ] = "",
     stack: StackOption = None,
     version: Annotated[int | None, typer.Option("--version", help="Its number: pf history.", min=1)] = None,
     target: Annotated[str, typer.Option("--target", metavar="COMMIT", help="The commit that it was made from.")] = "",
@@ -347,6 +357,8 @@ def rollback(
         from operations.rollback import rollback as bring_back
         from operations.stack import default_stack
 
+        if not dry_run:
+            _require_reason(reason, "a rollback")
         name = stack or default_stack()
         wish = Wish(
             reason=reason,

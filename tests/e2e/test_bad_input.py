@@ -77,7 +77,7 @@ def test_a_wrong_token_is_refused_before_anything_is_written(checkout: Checkout)
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        (("--hotfix",), {}, "the reason is empty"),
+        (("--hotfix", "--reason", " "), {}, "the reason is empty"),
         (("--reason", "two\nlines"), {}, "more than one line"),
         (("--emergency", "--reason", "x" * 10_000), {}, "10000 characters"),
         ((), {"PF_REPORTS": "file:///dev/null/reports"}, "reports can't be written to"),

@@ -97,7 +97,7 @@ def test_what_is_merged_deploys_and_what_is_not_is_a_hotfix_of_one_release(prote
     assert "git push -u origin HEAD" in refused.stderr
     protected.run("git", "push", "-q", "origin", "HEAD:refs/heads/hotfix-x")
     refused = protected.pf("deploy", "--hotfix", check=False)
-    assert "the reason is empty" in refused.stderr
+    assert "a hotfix needs a reason" in refused.stderr
     assert protected.standing() == stood
     protected.pf("deploy", "--hotfix", "--reason", "X is on fire")
     said = json.loads(protected.pf("report", "latest", "--json").stdout)

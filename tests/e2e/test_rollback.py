@@ -379,7 +379,7 @@ def test_a_key_that_a_denied_rollback_adopted_goes_out_of_the_state_by_one_comma
         (("--version", "999", "--reason", "x"), "there is no version 999"),
         (("--target", "0123456789abcdef", "--reason", "x"), "no version was made from the commit"),
         (("--target", "0123", "--reason", "x"), "too short for a commit"),
-        (("--version", "1"), "the reason is empty"),
+        (("--version", "1"), "a rollback needs a reason"),
         (("--version", "1", "--reason", "two\nlines"), "more than one line"),
         (("--version", "1", "--reason", "x" * 10_000), "10000 characters"),
         (("--reason", "x", "--wait", "soon"), "'soon' is no time"),

@@ -102,6 +102,28 @@ def test_the_exit_code_says_whose_fault_it_is(state: Path, arguments: tuple[str,
 
 
 @pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        ("rollback", "a rollback needs a reason: --reason WHY"),
+        ("rollback --emergency --version 1", "a rollback needs a reason: --reason WHY"),
+        ("deploy --hotfix", "a hotfix needs a reason: --reason WHY"),
+        ("deploy --emergency", "an emergency needs a reason: --reason WHY"),
+        ("unblock 5", "Missing option '--reason'"),
+    ],
+)
+def test_a_reason_that_is_not_given_is_wrong_usage_that_names_the_option(
+    state: Path, arguments: str, option: str
+) -> None:
+    done = pf(*arguments.split(), state=state)
+    assert done.returncode == 64
+    assert option in done.stderr
+
+
+def test_a_rehearsal_of_a_rollback_needs_no_reason(state: Path) -> None:
+    assert "has no version yet" in pf("rollback", "--dry-run", state=state).stderr
+
+
+@pytest.mark.parametrize(
     "verb",
     [
         *("health", "preview", "deploy", "destroy", "recover", "doctor", "env"),
