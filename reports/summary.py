@@ -104,7 +104,15 @@ def sections(report: OperationReport) -> tuple[Section, ...]:
 
 
 def first_line(text: str) -> str:
-    return text.partition("\n")[0]
+    """Where it announces a list, with the first item and how many follow."""
+    head, *rest = text.split("\n")
+    items = [item for item in rest if item.strip()]
+    if not head.endswith(":") or not items:
+        return head
+    begin = "- " if items[0].startswith("- ") else items[0][: -len(items[0].lstrip())]
+    first, *others = [item.removeprefix(begin) for item in items if item.startswith(begin)]
+    more = sum(not other[:1].isspace() for other in others)  # what is indented belongs to the item above it
+    return f"{head} {first}{f' (and {more} more)' * bool(more)}"
 
 
 def clock(at: datetime) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reports.models import Measurement, Result
-from reports.summary import facts, headline, seconds, sections
+from reports.summary import facts, first_line, headline, seconds, sections
 from tests.reports.samples import deployment, rollback
 
 pytestmark = pytest.mark.rows("R4")
@@ -17,6 +17,29 @@ pytestmark = pytest.mark.rows("R4")
 )
 def test_a_duration_is_read_at_one_sight(count: float, said: str) -> None:
     assert seconds(count) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ""),
+        ("no answer", "no answer"),
+        ("no answer\nfor 5 s", "no answer"),
+        ("AWS said:", "AWS said:"),
+        ("AWS said:\n\n", "AWS said:"),
+        ("AWS said:\nno", "AWS said: no"),
+        (
+            "in the way:\n- `deno` is not on PATH\n  make setup\n- no project\n  is it paused?\n- no account",
+            "in the way: `deno` is not on PATH (and 2 more)",
+        ),
+        (
+            "the environment:\n  A is not set\n    export it\n  B is not set",
+            "the environment: A is not set (and 1 more)",
+        ),
+    ],
+)
+def test_a_text_in_one_line_never_ends_before_what_it_announces(text: str, said: str) -> None:
+    assert first_line(text) == said
 
 
 @pytest.mark.parametrize(
