@@ -68,13 +68,15 @@ def deploy(stack: Stack, request: Request) -> HealthReport:
     request = request.checked()
     store = ReleaseStore.of(stack.name, stack.variables)
     with reading():
-        commit = Commits(folder=stack.root).head()
+        commits = Commits(folder=stack.root)
+        commit, dirty = commits.head(), commits.is_dirty()
     journal = Journal(
         kind=Kind.DEPLOYMENT,
         stack=stack.name,
         environment=stack.settings.environment,
         store=store.records.store,
         commit=commit,
+        dirty=dirty,
         message=request.message,
         reason=request.reason,
         benchmark="P4",
@@ -174,7 +176,7 @@ class _Deployment:
         with reading():
             made = self.store.versions.latest()
         if made:
-            self.journal.version, self.journal.commit = made.number, made.commit
+            self.journal.version, self.journal.commit, self.journal.dirty = made.number, made.commit, made.dirty
 
     def _broken(self, report: HealthReport, before: Before) -> list[str]:
         """The program's own parts that were well before."""

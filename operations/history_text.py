@@ -14,7 +14,7 @@ from operations.preview_text import difference_lines
 from operations.report_text import SHORT, STYLES, show_report
 from releases.versions import Version
 from reports.models import Result
-from reports.summary import TONES, Tone, clock, first_line, seconds
+from reports.summary import TONES, Tone, clock, first_line, made_from, seconds
 from terminal.tables import show, table
 from terminal.text import printable
 
@@ -64,7 +64,7 @@ def _about(one: Entry) -> str:
 
 
 def _commit(commit: str, *, dirty: bool) -> str:
-    return f"commit {commit}{' and changes' * dirty}" if commit else ""
+    return f"commit {made_from(commit, dirty=dirty)}" if commit else ""
 
 
 def counts(changes: Mapping[str, int]) -> str:

@@ -62,6 +62,7 @@ class Mark(BaseModel):
     message: str = ""
     reason: str = ""
     commit: str = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
     doing: str = ""
     version_before: int | None = None
     target: int | None = None
@@ -118,6 +119,7 @@ class Journal:
     version_before: int | None = None
     version: int | None = None
     commit: str = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
     verified: bool = False
     result: Result = Result.SUCCEEDED
     why: str = ""
@@ -180,6 +182,7 @@ class Journal:
             message=self.message,
             reason=self.reason,
             commit=self.commit,
+            dirty=self.dirty,
             doing=doing,
             version_before=self.version_before,
             target=self.target,
@@ -220,6 +223,7 @@ class Journal:
             who=self.who,
             host=socket.gethostname(),
             commit=self.commit,
+            dirty=self.dirty,
             message=self.message,
             reason=self.reason,
             change=self.decision.kind if self.decision else "",
@@ -279,6 +283,7 @@ def killed(mark: Mark, stack: str, environment: str) -> OperationReport:
         who=mark.who,
         host=mark.host,
         commit=mark.commit,
+        dirty=mark.dirty,
         message=mark.message,
         reason=mark.reason,
         version_before=mark.version_before,

@@ -29,6 +29,7 @@ def watch_live(stack: Stack, seconds: float | None = None) -> HealthReport:
         environment=stack.settings.environment,
         store=store.records.store,
         commit=made.commit,
+        dirty=made.dirty,
         message=made.message,
         reason=made.reason,
         version_before=made.version_before,

@@ -9,7 +9,19 @@ from rich.text import Text
 
 from operations.report import Listed
 from reports.models import OperationReport
-from reports.summary import TONES, Section, Tone, facts, first_line, headline, seconds, sections, steps, versions
+from reports.summary import (
+    TONES,
+    Section,
+    Tone,
+    facts,
+    first_line,
+    headline,
+    made_from,
+    seconds,
+    sections,
+    steps,
+    versions,
+)
 from terminal.tables import show, table
 from terminal.text import printable
 
@@ -37,7 +49,7 @@ def _line(one: Listed) -> tuple[Text | str, ...]:
         Text(report.result, STYLES[TONES[report.result]]),
         versions(report),
         seconds(report.seconds),
-        printable(report.commit[:SHORT]),
+        printable(made_from(report.commit[:SHORT], dirty=report.dirty)),
         ": ".join(printable(first_line(part)) for part in about if part),
     )
 

@@ -216,7 +216,8 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
     kind = "emergency rollback" if plan.wish.emergency else "rollback"
     stack = prepared(plan.stack, journal, kind, emergency=plan.wish.emergency)
     engine = Engine(stack, wait=plan.wish.wait_seconds, resume="diagnose rollback")
-    journal.version_before, journal.commit = plan.live.number, plan.target.commit
+    journal.version_before = plan.live.number
+    journal.commit, journal.dirty = plan.target.commit, plan.target.dirty
     with journal.step("checking"):
         state, recorded = _looked(stack, engine)
         _refuse_another_live(plan)

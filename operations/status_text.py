@@ -6,6 +6,7 @@ from operations.alarms import AlarmState
 from operations.history import Entry
 from operations.output import show_fields
 from operations.status import StatusReport
+from reports.summary import SHOWN, made_from
 from settings import Contact
 from terminal.tables import show, table
 
@@ -39,7 +40,7 @@ def _entry(one: Entry) -> str:
     what = f"version {one.number}, " if one.number else ""
     verified = {True: ", verified", False: ", not verified", None: ""}[one.verified]
     by = f" by {one.by}" if one.by else ""
-    commit = f" of {one.commit[:12]}" if one.commit else ""
+    commit = f" of {made_from(one.commit[:SHOWN], dirty=one.dirty)}" if one.commit else ""
     return f"{what}{one.kind} {one.result}{verified}, {one.at:%Y-%m-%d %H:%M} UTC{by}{commit}"
 
 

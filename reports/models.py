@@ -146,6 +146,7 @@ class OperationReport(_Model):
     who: str
     host: str
     commit: str = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
     message: str = ""
     reason: str = ""
     change: str = ""  # feature, infrastructure, hotfix, emergency, return to an approved surface

@@ -77,7 +77,8 @@ def facts(report: OperationReport) -> Iterator[tuple[str, str]]:
     if report.change:
         yield "change", report.change
     if report.commit:
-        yield "commit", f"{report.commit[:SHOWN]} {first_line(report.message)}".strip()
+        commit, subject = made_from(report.commit[:SHOWN], dirty=report.dirty), first_line(report.message)
+        yield "commit", f"{commit}{':' * bool(report.dirty and subject)} {subject}".strip()
     yield "who", f"{report.who} on {report.host}"
     yield "when", f"{clock(report.started_at)} UTC, for {seconds(report.seconds)}"
     yield "environment", report.environment
@@ -101,6 +102,11 @@ def sections(report: OperationReport) -> tuple[Section, ...]:
         _functions(report),
         _approvals(report),
     )
+
+
+def made_from(commit: str, *, dirty: bool) -> str:
+    """What was deployed: `bff42b4f and changes`, where the checkout had some that aren't committed."""
+    return f"{commit}{' and changes' * dirty}" if commit else ""
 
 
 def first_line(text: str) -> str:

@@ -14,7 +14,9 @@ from operations.deploy import Request
 from operations.errors import OperationError
 from operations.health import Check, HealthReport, Status
 from operations.journal import Journal
+from operations.stack import Stack
 from reports.models import Kind, Result
+from tests.gate.repositories import Repository
 
 pytestmark = pytest.mark.rows("D2", "D3")
 
@@ -65,6 +67,34 @@ class Case:
         broken = deployment._broken(report, earlier)  # pyright: ignore[reportPrivateUsage]
         after = Aftermath(stack=self.stack, store=self.store, journal=self.journal)
         return after.take_back("unwell", earlier, report) if broken else None
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_the_commit_does_not_have_is_noted_from_the_beginning(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    repository, seen = Repository.new(stack.root), list[Journal]()
+    head = repository.commit({"settings.py": "1"})
+    repository.write({"settings.py": "2"} if changed else {})
+
+    def refused(journal: Journal, *_: object, **__: object) -> None:
+        seen.append(journal)
+        raise OperationError("somebody else is at work")
+
+    monkeypatch.setattr(deploy, "conducted", refused)
+    with pytest.raises(OperationError, match="somebody else"):
+        deploy.deploy(stack, Request())
+    assert [(one.commit, one.dirty) for one in (seen[0], seen[0].report())] == [(head, changed)] * 2
+
+
+def test_a_version_that_stands_on_is_named_as_it_was_made(case: Case) -> None:
+    made = Mock(number=1, content="old", commit="c" * 40, dirty=True)
+    case.store.versions.latest.return_value = made
+    deployment = deploy._Deployment(  # pyright: ignore[reportPrivateUsage]
+        stack=case.stack, request=Request(), store=case.store, journal=case.journal, engine=Mock()
+    )
+    deployment._note_version()  # pyright: ignore[reportPrivateUsage]
+    assert (case.journal.version, case.journal.commit, case.journal.dirty) == (1, "c" * 40, True)
 
 
 @pytest.fixture

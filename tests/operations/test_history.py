@@ -211,6 +211,11 @@ def test_an_entry_has_what_each_source_knows() -> None:
     )
 
 
+def test_changes_besides_the_commit_are_known_also_of_what_made_no_version() -> None:
+    unmade = merged(Sources(reports=[report(-60, -50, dirty=True)], mark=mark(commit=COMMIT, dirty=True)))
+    assert [(one.number, one.commit, one.dirty) for one in unmade] == [(None, COMMIT, True)] * 2
+
+
 def test_what_the_engine_alone_knows_of_a_version_is_told_by_it() -> None:
     (entry,) = merged(
         Sources(versions=[version(1, 8)], updates=[update(3, 8, resourceChanges={"same": 40, "update": 2})])

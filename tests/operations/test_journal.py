@@ -49,12 +49,12 @@ def test_a_step_is_timed_and_said_while_it_is_done(
 ) -> None:
     moments = iter((100.0, 102.5))
     monkeypatch.setattr("operations.journal.time", SimpleNamespace(monotonic=lambda: next(moments)))
-    journal.version_before, journal.commit = 4, "c" * 40
+    journal.version_before, journal.commit, journal.dirty = 4, "c" * 40, True
     with journal.step("updating", "half of it stands"):
         there = read_mark(store)
         assert there is not None
         assert (there.doing, there.target, there.reason, there.pid) == ("updating", 3, "it burns", os.getpid())
-        assert (there.version_before, there.commit) == (4, "c" * 40)
+        assert (there.version_before, there.commit, there.dirty) == (4, "c" * 40, True)
         assert (journal.doing, journal.left) == ("updating", "half of it stands")
     (step,) = journal.steps
     assert (step.name, step.result, step.detail, step.seconds) == ("updating", "succeeded", "", 2.5)
@@ -120,9 +120,9 @@ def test_a_mark_of_our_number_from_before_we_began_is_a_dead_ones() -> None:
 
 def test_what_was_killed_is_reported_as_far_as_it_is_known() -> None:
     began = datetime.now(UTC) - timedelta(minutes=2)
-    known = {"reason": "it burns", "message": "Rotate sooner", "commit": "c" * 40, "version_before": 4}
+    known = {"reason": "it burns", "message": "Rotate sooner", "commit": "c" * 40, "dirty": True, "version_before": 4}
     said = killed(mark(id=report_id(began), started_at=began, **known), "sandbox", "sandbox")
-    assert (said.message, said.commit, said.version_before) == ("Rotate sooner", "c" * 40, 4)
+    assert (said.message, said.commit, said.dirty, said.version_before) == ("Rotate sooner", "c" * 40, True, 4)
     assert (said.kind, said.id, said.target, said.reason) == ("rollback", report_id(began), 3, "it burns")
     assert (said.result, said.why, said.verified) == (Result.INTERRUPTED, "killed while updating", False)
     assert said.ended_at > began

@@ -106,6 +106,11 @@ def test_a_summary_says_everything_and_fits_a_terminal(tmp_path: Path, which: st
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
+def test_the_list_says_that_a_checkout_had_changes(tmp_path: Path) -> None:
+    ReportStore.of(tmp_path / "reports", "sandbox", {}).write(deployment(stack="sandbox", dirty=True))
+    assert "bff42b4f and changes" in pf("report", state=tmp_path).stdout
+
+
 def test_machines_get_the_reports_as_they_are(tmp_path: Path, store: ReportStore) -> None:
     shown = pf("report", "latest", "--json", state=tmp_path)
     assert json.loads(shown.stdout) == json.loads(store.read(store.find(LATER)).model_dump_json())

@@ -221,6 +221,12 @@ def test_a_version_lands_as_a_new_one_and_what_was_left_is_in_quarantine(world: 
     assert EMERGENCY not in stack.variables
 
 
+def test_a_version_of_a_changed_checkout_is_reported_as_one(world: World) -> None:
+    journal = world.journal()
+    roll_back(replace(world.plan(), target=replace(world.first, dirty=True)), journal)
+    assert (journal.commit, journal.dirty) == (world.first.commit, True)
+
+
 def test_what_is_unwell_afterwards_is_not_verified(world: World) -> None:
     world.unwell = ("key pii", "rest")
     journal = world.journal()

@@ -74,10 +74,13 @@ def test_the_exit_code_says_whether_anything_rings(
 def test_it_says_what_is_live_what_was_done_last_where_to_look_and_whom_to_call(
     known: Callable[..., StatusReport], stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_status(known(FAILED, LIVE, ringing={"rest-down": "level-3"}))
+    changed = FAILED.model_copy(update={"commit": "b" * 40, "dirty": True})
+    show_status(known(changed, LIVE, ringing={"rest-down": "level-3"}))
     said = " ".join(capsys.readouterr().out.split())
-    assert "version 7, deployment succeeded, verified, 2026-11-28 03:00 UTC by ada of aaaaaaaaaaaa" in said
-    assert "deployment failed, 2026-11-28 03:00 UTC by bob" in said
+    assert (
+        "version 7, deployment succeeded, verified, 2026-11-28 03:00 UTC by ada of aaaaaaaaaaaa last deployment" in said
+    )
+    assert "deployment failed, 2026-11-28 03:00 UTC by bob of bbbbbbbbbbbb and changes" in said
     assert "i-1 until 03:00 UTC: payments fail" in said
     assert "rest-down" in said
     assert "wakes" in said

@@ -68,6 +68,18 @@ def test_success_is_told_from_verified_success(changed: dict[str, Any], said: st
     assert headline(deployment(**changed)) == ("Deployment of production", said)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "bff42b4f6757 Rotate keys twice as often"),
+        ({"dirty": True}, "bff42b4f6757 and changes: Rotate keys twice as often"),
+        ({"dirty": True, "message": ""}, "bff42b4f6757 and changes"),
+    ],
+)
+def test_a_commit_is_not_named_for_what_it_does_not_have(changed: dict[str, Any], said: str) -> None:
+    assert dict(facts(deployment(**changed)))["commit"] == said
+
+
 def test_performance_is_compared_only_where_both_were_measured() -> None:
     one = Measurement(endpoint="rest", requests=20, errors=0, p50_ms=20, p95_ms=30, max_ms=41.6)
     none = Measurement(endpoint="rest", requests=20, errors=20)
