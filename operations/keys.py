@@ -16,7 +16,11 @@ def default_key() -> Path:
 def fingerprint_of(key: Path) -> str:
     """`SHA256:…` of a private or public key's file; needs no passphrase."""
     if not key.exists():
-        raise OperationError(f"there is no key {key}", "Name yours: --key FILE (private, or public with an agent)")
+        raise OperationError(
+            f"there is no key {key}",
+            "Name yours: --key FILE (private, or public with an agent). On the sandbox its demo people approve: "
+            "./pf sandbox approve; their keys are in .state/sandbox/people",
+        )
     done = subprocess.run(
         [ssh_keygen.find(), "-l", "-f", str(key)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
