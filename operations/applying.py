@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from operations.round_trip import round_trips
 from operations.stack import Stack
 from operations.state import State as Recorded
 from operations.state import read_state
-from operations.supabase import ManagementApi
+from operations.supabase import DeployedFunction, ManagementApi
 from releases.versions import Verification, Version
 
 UP = ("up", "--yes", "--suppress-outputs")
@@ -85,17 +85,18 @@ def hand_over(stack: Stack, state: Callable[[], Recorded]) -> Handed:
     return Handed(changed=bool(made or put or changed), seconds=KEY_SECONDS if made else SETTLE_SECONDS)
 
 
-def changed_functions(stack: Stack, state: Recorded) -> list[str]:
+def live_functions(stack: Stack) -> Mapping[str, DeployedFunction]:
+    return ManagementApi(stack).functions()
+
+
+def changed_functions(state: Recorded, live: Mapping[str, DeployedFunction]) -> list[str]:
     """Those that aren't as the last update left them, as words."""
-    deployed = Deployed.of(state)
-    if not deployed.functions:
-        return []
-    return list(deployed.changed_functions(ManagementApi(stack).functions()).values())
+    return list(Deployed.of(state).changed_functions(live).values())
 
 
-def functions_to_bring_back(stack: Stack, state: Recorded) -> list[str]:
+def functions_to_bring_back(state: Recorded, live: Mapping[str, DeployedFunction]) -> list[str]:
     """Functions that aren't as they were left are deployed again, though their source is unchanged."""
-    changed = changed_functions(stack, state)
+    changed = changed_functions(state, live)
     if not changed:
         return []
     say(f"changed beside Pulumi: {', '.join(changed)}; deploying again")

@@ -12,6 +12,7 @@ from operations.applying import (
     changed_functions,
     functions_to_bring_back,
     hand_over,
+    live_functions,
     noted,
     prepared,
     put_back,
@@ -121,7 +122,7 @@ class _Deployment:
             say(f"{drift.listed(moved)}; to be put back")
         try:
             with journal.step("updating", "the engine has saved what it did"):
-                update(self.engine, journal, *functions_to_bring_back(self.stack, found.state))
+                update(self.engine, journal, *functions_to_bring_back(found.state, live_functions(self.stack)))
         except EngineError as error:
             self._undo_what_broke_off(error, before)
             raise
@@ -194,7 +195,7 @@ class _Deployment:
             return
         with self.journal.step("comparing", "an update broke off, and what stands is mixed"):
             state, recorded = states_of(self.stack)
-            if stands(self.stack, live, state) and not changed_functions(self.stack, recorded):
+            if stands(self.stack, live, state) and not changed_functions(recorded, live_functions(self.stack)):
                 return
         with reading():
             target = next(candidates(self.store, ""), None)

@@ -4,7 +4,7 @@ It lands as a new version; the one that is left goes into quarantine. Keys are n
 elsewhere by it: a release that would is refused before anything is changed.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ from gate.state import State
 from gate.surface import Surface
 from operations import preflight
 from operations.applying import (
-    changed_functions,
     functions_to_bring_back,
     hand_over,
+    live_functions,
     noted,
     prepared,
     settle,
@@ -45,9 +45,11 @@ from operations.releases import ReleaseStore, chosen, reading, standing, unpacke
 from operations.stack import Stack
 from operations.state import State as Recorded
 from operations.state import read_once, read_state
+from operations.supabase import DeployedFunction
 from operations.way_back import kept_of, lost, outgrown
 from releases.versions import Version
 from reports.models import Kind, Result
+from reports.summary import SHOWN, made_from
 from settings import Settings
 
 NEEDS = preflight.NEEDS
@@ -172,14 +174,14 @@ def _quarantine(plan: Return) -> str:
     left, target = plan.live, plan.target
     lifted = f"./pf unblock {left.number}{plan.stack.command} --reason WHY"
     said = f"version {left.number} is refused from now on, until: {lifted}"
-    if left.commit in ("", target.commit):
+    if left.commit in ("", target.commit) or left.dirty:  # what wasn't committed, no revert takes out
         return said
     return f"{said}\nTake its change out of the branch: git revert --no-edit {target.commit[:12]}..{left.commit[:12]}"
 
 
 def _made(version: Version) -> str:
-    commit = f" from {version.commit[:12]}" if version.commit else ""
-    return f"{version.made}{commit}"
+    commit = made_from(version.commit[:SHOWN], dirty=version.dirty)
+    return f"{version.made}{commit and f' from {commit}'}"
 
 
 def _require_incident(stack: Stack, wish: Wish) -> None:
@@ -227,8 +229,9 @@ def roll_back(plan: Return, journal: Journal) -> HealthReport:
             journal.before = measure(stack)
     with journal.step("updating"), ThreadPoolExecutor(1) as beside:
         beside.submit(Aws(stack).prepare)  # what fails there fails again where it is needed
-        arguments = functions_to_bring_back(stack, recorded)
-        with _leaving(plan, stack, journal):
+        live = live_functions(stack)
+        arguments = functions_to_bring_back(recorded, live)
+        with _leaving(plan, stack, journal, live):
             _updated(plan, stack, engine, journal, state, arguments)
         with reading():
             made = plan.store.versions.latest()
@@ -325,10 +328,13 @@ def _receipt_for(plan: Return, stack: Stack, state: State) -> Callable[[int], No
 
 
 @contextmanager
-def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
+def _leaving(
+    plan: Return, stack: Stack, journal: Journal, functions: Mapping[str, DeployedFunction]
+) -> Generator[None]:
     """The version that is left is in quarantine before it is left: whatever breaks off, no command goes back to it.
 
-    Lifted again where nothing was changed.
+    Lifted again where nothing was changed. `functions`: those that were live before; an update that was interrupted may
+    have switched some of which the state doesn't know.
     """
     if not plan.leaves:
         yield
@@ -342,18 +348,19 @@ def _leaving(plan: Return, stack: Stack, journal: Journal) -> Generator[None]:
     try:
         yield
     except BaseException:
-        left = f"version {plan.live.number}"
         try:
-            state, recorded = states_of(stack)
-            # An update that was interrupted may have switched functions of which the state doesn't know.
-            changed = changed_functions(stack, recorded)
-            if stands(stack, plan.live, state) and not changed:
+            switched = _differing(functions, live_functions(stack))
+            if switched or not stands(stack, plan.live, state_of(stack)):
+                parts = f" ({', '.join(switched)} switched)" if switched else ""
+                say(f"version {plan.live.number} was left in part{parts}, and stays in quarantine")
+            else:
+                say(f"nothing was changed: version {plan.live.number} stands as before")
                 with reading():
                     records.unblock(content)
-                say(f"nothing was changed: {left} stands as before. To go back all the same, type the rollback again.")
-            else:
-                parts = f" ({', '.join(changed)})" if changed else ""
-                say(f"{left} was left in part{parts} and stays in quarantine: type the rollback again, which ends it.")
-        except OperationError as error:
-            say(f"whether {left} still stands can't be told, so it stays in quarantine: {error}")
+        except Exception as error:  # noqa: BLE001 (whatever it is, why the rollback ended is told next)
+            say(f"version {plan.live.number} stays in quarantine: {error}")
         raise
+
+
+def _differing(before: Mapping[str, DeployedFunction], after: Mapping[str, DeployedFunction]) -> list[str]:
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -9,6 +9,7 @@ from operations.preview import preview
 from operations.preview_text import show_preview
 from operations.rollback import Return
 from releases.versions import Version
+from reports.summary import SHOWN, made_from
 
 
 def show_plan(plan: Return) -> ExitCode:
@@ -34,5 +35,5 @@ def show_plan(plan: Return) -> ExitCode:
 
 
 def _described(version: Version) -> str:
-    commit = f", commit {version.commit[:12]}{' with changes' if version.dirty else ''}" if version.commit else ""
-    return f"version {version.number} of {version.made}{commit}"
+    commit = made_from(version.commit[:SHOWN], dirty=version.dirty)
+    return f"version {version.number} of {version.made}{commit and f', commit {commit}'}"

@@ -10,6 +10,7 @@ from operations.releases import ReleaseStore, candidates
 from operations.reversibility import KEPT
 from releases.source import SourceDamagedError, names
 from releases.versions import Version
+from reports.summary import SHOWN, made_from
 
 MIGRATIONS = "supabase/migrations"
 # A migration that earlier releases can't live with says so in a comment.
@@ -22,13 +23,15 @@ class WayBack(BaseModel):
     version: int | None = None
     made: str = ""
     commit: str = ""
+    dirty: bool = False  # besides the commit, uncommitted changes
     problem: str = ""
 
     @property
     def words(self) -> str:
         if self.version is None:
             return f"a rollback has nowhere to go: {self.problem}"
-        which = f"version {self.version} ({self.made}{f', commit {self.commit[:12]}' if self.commit else ''})"
+        commit = made_from(self.commit[:SHOWN], dirty=self.dirty)
+        which = f"version {self.version} ({self.made}{commit and f', commit {commit}'})"
         return f"a rollback could not go to {which}: {self.problem}" if self.problem else f"a rollback goes to {which}"
 
 
@@ -44,7 +47,9 @@ def way_back(store: ReleaseStore, *, left: str, kept: Mapping[str, str], root: P
         problem = lost(store, version, kept) or outgrown(store, version, root)
     except (StoreError, SourceDamagedError) as error:
         problem = str(error)
-    return WayBack(version=version.number, made=version.made, commit=version.commit, problem=problem)
+    return WayBack(
+        version=version.number, made=version.made, commit=version.commit, dirty=version.dirty, problem=problem
+    )
 
 
 def lost(store: ReleaseStore, version: Version, kept: Mapping[str, str]) -> str:

@@ -151,7 +151,7 @@ def test_a_rollback_that_is_interrupted_after_it_switched_a_function_is_gone_on_
         os.killpg(interrupted.pid, signal.SIGINT)
         said, _ = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
-    assert f"version {left} was left in part (encrypt-data was replaced) and stays in quarantine" in said
+    assert f"version {left} was left in part (encrypt-data switched), and stays in quarantine" in said
     assert json.loads(checkout.pf("diagnose", "rollback", "--json", check=False).stdout)["next"] == (
         "./pf rollback --reason WHY"
     )

@@ -31,6 +31,7 @@ from operations.rollback import ATTEMPTS, Return, Wish, roll_back, undo
 from operations.stack import Stack
 from operations.state import Recorded
 from operations.state import State as Exported
+from operations.supabase import DeployedFunction
 from releases.versions import OPERATION, Operation, Version, Versions
 from reports.models import Kind, Measurement, OperationReport, Result
 
@@ -180,6 +181,7 @@ def world(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setattr(rollback, "read_state", answering(Exported()))
     monkeypatch.setattr(rollback, "outgrown", answering(""))  # test_way_back.py has it
     monkeypatch.setattr(rollback, "functions_to_bring_back", answering(["--replace", "urn:functions"]))
+    monkeypatch.setattr(rollback, "live_functions", answering({}))
     monkeypatch.setattr(rollback, "hand_over", world.hand_over)
     monkeypatch.setattr(rollback, "measure", world.measure)
     monkeypatch.setattr(conduct, "notify", answering(None))
@@ -360,30 +362,46 @@ def test_what_is_left_is_in_quarantine_before_it_is_left_and_lifted_where_nothin
     assert quarantined(world) == left
 
 
-def test_what_the_state_does_not_know_of_yet_counts_as_left(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("after", "left"),
+    [
+        ("by hand", set[int]()),  # as before: the rollback switched nothing
+        ("of the target", {2}),
+    ],
+)
+def test_a_function_that_was_switched_counts_as_left_though_the_state_does_not_know(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], after: str, left: set[int]
 ) -> None:
+    found = (
+        {"encrypt-data": DeployedFunction(slug="encrypt-data", ezbr_sha256=content)} for content in ("by hand", after)
+    )
+
+    def live(_: Stack) -> dict[str, DeployedFunction]:
+        return next(found)
+
     monkeypatch.setattr(rollback, "stands", answering(answer=True))
-    monkeypatch.setattr(rollback, "changed_functions", answering(["encrypt-data was replaced"]))
+    monkeypatch.setattr(rollback, "live_functions", live)
     world.ends = [InterruptedEngineError("^C")]
     with pytest.raises(InterruptedEngineError):
         roll_back(world.plan(), world.journal())
-    assert quarantined(world) == {2}
-    assert "version 2 was left in part (encrypt-data was replaced)" in capsys.readouterr().err
+    assert quarantined(world) == left
+    said = "version 2 was left in part (encrypt-data switched)" if left else "version 2 stands as before"
+    assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [OperationError, RuntimeError])
 def test_where_nobody_can_tell_whether_it_was_left_it_stays_in_quarantine(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: type[Exception]
 ) -> None:
     def unknown(*_: object) -> bool:
-        raise OperationError("the state can't be read")
+        raise error("the state can't be read")
 
     monkeypatch.setattr(rollback, "stands", unknown)
     world.ends = [lasting()]
     with pytest.raises(EngineError, match="denied"):
         roll_back(world.plan(), world.journal())
     assert quarantined(world) == {2}
-    assert "it stays in quarantine: the state can't be read" in capsys.readouterr().err
+    assert "version 2 stays in quarantine: the state can't be read" in capsys.readouterr().err
 
 
 def test_what_will_not_pass_is_not_tried_again(world: World) -> None:
@@ -453,6 +471,14 @@ def test_a_rollback_knows_what_else_comes_back(
     content = yaml.safe_load((world.stack.root / "Pulumi.sandbox.yaml").read_text())
     (tmp_path / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": content["config"] | setting}))
     assert replace(world.plan(), present=tmp_path).contacts == differing
+
+
+@pytest.mark.parametrize("role", ["security", "press"])
+def test_a_rollback_knows_whose_contact_differs_or_is_new(role: str, world: World, tmp_path: Path) -> None:
+    content = yaml.safe_load((world.stack.root / "Pulumi.sandbox.yaml").read_text())
+    content["config"]["parker-flight:contacts"][role] = {"name": "Eve", "email": "eve@example.com"}
+    (tmp_path / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": content["config"]}))
+    assert replace(world.plan(), present=tmp_path).contacts == role
 
 
 @pytest.mark.usefixtures("planned")
