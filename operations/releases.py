@@ -30,7 +30,7 @@ from operations.output import say
 from operations.places import ROOT, state_folder
 from operations.stack import PROJECT, Stack
 from releases.source import SourceDamagedError, content, names, unpack
-from releases.versions import Version, Versions
+from releases.versions import SourceMissingError, Version, Versions
 from settings import NAMESPACE, SettingsError, file_name, file_of
 
 INSTALL_SECONDS = 600
@@ -91,7 +91,10 @@ def reading() -> Generator[None]:
 
 
 def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
-    """What can be brought back, the best first: verified, nowhere refused, unpackable, and not what stands now."""
+    """What can be brought back, the best first: verified, nowhere refused, unpackable, and not what stands now.
+
+    Raises: StoreError.
+    """
     refused = store.records.quarantined().keys() | store.records.withdrawn().keys()
     for version in store.versions.newest_first():
         if version.content == left or not refused.isdisjoint((version.content, version.surface, version.release)):
@@ -99,8 +102,10 @@ def candidates(store: ReleaseStore, left: str) -> Iterator[Version]:
         verification = store.versions.verification(version.number)
         if not (verification and verification.good):
             continue
-        if problem := damage(store, version):
-            say(f"version {version.number} is passed over: {problem}")
+        try:
+            names(store.versions.source(version), version.source)
+        except (SourceMissingError, SourceDamagedError) as error:  # a store that doesn't answer says nothing of it
+            say(f"version {version.number} is passed over: {error}")
             continue
         yield version
 

@@ -90,6 +90,10 @@ class Verification:
     why: str = ""
 
 
+class SourceMissingError(StoreError):
+    """The release store answers, and doesn't have the archive."""
+
+
 @dataclass(frozen=True)
 class Versions:
     """Typed reading and writing. What can't be read counts as damage, never as absent."""
@@ -164,7 +168,7 @@ class Versions:
     def source(self, version: Version) -> bytes:
         content = self.store.get(f"sources/{version.source}.tar.gz")
         if content is None:
-            raise StoreError(f"the source of version {version.number} is missing from the release store")
+            raise SourceMissingError(f"the source of version {version.number} is missing from the release store")
         return content
 
     def verification(self, number: int) -> Verification | None:

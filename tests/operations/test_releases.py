@@ -15,7 +15,7 @@ import yaml
 from gate.evidence import CHECKOUT, COMMIT, VERSION
 from gate.records import Quarantined, Records
 from gate.stack_file import release_part
-from gate.store import FolderStore
+from gate.store import FolderStore, StoreError
 from operations import releases
 from operations.errors import ExitCode, OperationError
 from operations.releases import (
@@ -137,6 +137,17 @@ def test_what_can_not_be_unpacked_is_passed_over_and_said(history: History, caps
     said = capsys.readouterr().err
     assert "version 2 is passed over: the release's archive" in said
     assert "version 3 is passed over: the source of version 3 is missing from the release store" in said
+
+
+def test_where_the_store_does_not_answer_no_older_version_is_chosen(
+    four: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: Versions, _version: Version) -> bytes:
+        raise StoreError("the backend does not answer")
+
+    monkeypatch.setattr(Versions, "source", silent)
+    with pytest.raises(OperationError, match="the backend does not answer"):
+        four.choose()
 
 
 def test_what_is_in_quarantine_is_passed_over(four: History) -> None:
