@@ -28,6 +28,8 @@ KEPT_LINES = 400
 ACKNOWLEDGED = "^C received"
 ACKNOWLEDGE_SECONDS = 0.7
 LOCK_INTERVAL_SECONDS = 1.0
+# As nohup does it; Apple's own refuses where there is no console, in tmux for one.
+DEAF_TO_HANGUPS = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -169,14 +171,14 @@ class Engine:
             self.free(output)
             code, output = self._stream(arguments, started=started)
         if code < 0:
-            raise self._killed(arguments[0], signal.Signals(-code))
+            raise self._killed(arguments[0], signal.Signals(-code), "a part of it may be applied")
         if code:
             raise self._why(arguments[0], output, part=began())
 
-    def _killed(self, verb: str, number: signal.Signals) -> EngineError:
+    def _killed(self, verb: str, number: signal.Signals, left: str) -> EngineError:
         memory = "Did the machine run out of memory? " if number is signal.SIGKILL else ""
         return EngineError(
-            f"the engine was killed ({number.name}) during `pulumi {verb}`; a part of it may be applied",
+            f"the engine was killed ({number.name}) during `pulumi {verb}`; {left}",
             f"{memory}Go on (what was begun is found again, nothing is made twice): {self._again(verb)}",
             ExitCode.FAILED,
         )
@@ -229,9 +231,12 @@ class Engine:
     def preview(self, *arguments: str, quiet: bool) -> tuple[int, str]:
         """Run a preview; that it fails is an answer as well. `quiet`: nothing is passed on, all of it is returned.
 
-        Raises: InterruptedEngineError.
+        Raises: InterruptedEngineError, EngineError where it was killed.
         """
-        return self._stream(("preview", *arguments), quiet=quiet)
+        code, said = self._stream(("preview", *arguments), quiet=quiet)
+        if code < 0:
+            raise self._killed("preview", signal.Signals(-code), "nothing was changed")
+        return code, said
 
     def free(self, output: str) -> None:
         """Free the lock if its holder is dead for sure; else wait, as long as was asked for."""
@@ -290,7 +295,7 @@ class Engine:
         # A terminal that closes would end it at once, and leave its lock: so we alone hear of that, and pass Ctrl-C on.
         with _Interruption() as interruption:
             interruption.process = process = subprocess.Popen(
-                ["nohup", *self._command(arguments)],
+                [*DEAF_TO_HANGUPS, *self._command(arguments)],
                 cwd=self.stack.root,
                 env=self.stack.variables,
                 stdin=subprocess.DEVNULL,
@@ -300,8 +305,8 @@ class Engine:
                 errors="replace",
                 bufsize=1,
             )
-            self.run = run_of(process.pid)
             with process:
+                self.run = run_of(process.pid)
                 if started:
                     started(process.pid)
                 for line in process.stdout or ():
@@ -333,6 +338,7 @@ class _Interruption:
         self.happened = False
         self.acknowledged = False
         self._before: dict[signal.Signals, Handler] = {}
+        self._heard: set[int] = set()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -344,9 +350,11 @@ class _Interruption:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            again = number in self._heard and number != signal.SIGINT  # the shell and the terminal send one each
+            signal.signal(number, signal.SIG_IGN if again else handler)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._heard.add(number)
         if not self.happened:
             self.happened = True
             timer = threading.Timer(ACKNOWLEDGE_SECONDS, self._pass_on)

@@ -303,9 +303,10 @@ def test_whether_a_part_may_be_applied_is_not_told_by_what_the_engine_prints(
 @pytest.fixture
 def hangup() -> Generator[None]:
     """As a terminal has it, also where the tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("hangup")
@@ -323,10 +324,11 @@ i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done""",
     before = signal.getsignal(number)
     with pytest.raises(InterruptedEngineError) as caught:
         Engine(stack).change("up")
+    after = signal.getsignal(number)
     assert caught.value.code is ExitCode.INTERRUPTED
     assert "./pf deploy" in caught.value.cure
     assert log.read_text().split() == ["INT"]
-    assert signal.getsignal(number) is before
+    assert after is (before if number is signal.SIGINT else signal.SIG_IGN)  # the shell sends a second one
 
 
 @pytest.mark.parametrize(
@@ -369,6 +371,24 @@ def test_an_update_whose_reader_goes_away_ends_as_if_it_was_read(
         open_output()
         Engine(stack).change("up")
     assert (tmp_path / "done").exists()
+
+
+def test_talk_waits_for_a_reader_who_is_slow_and_shares_a_pipe_that_does_not_block(
+    stack: Stack, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool("pulumi", "seq 40000")
+    reader, pipe = os.pipe()
+    os.set_blocking(pipe, False)
+    with ThreadPoolExecutor(1) as beside, os.fdopen(reader) as slow, monkeypatch.context() as patched:
+        with os.fdopen(pipe, "w") as talk:
+            patched.setattr(sys, "stdout", talk)
+            patched.setattr(sys, "stderr", talk)
+            open_output()
+            said = beside.submit(slow.read)
+            Engine(stack).change("up")
+            sys.stdout.close()
+            sys.stderr.close()
+        assert said.result().splitlines()[-1] == "40000"
 
 
 def test_a_stack_that_is_not_there_is_told_from_other_failures(stack: Stack, tool: Tool) -> None:
