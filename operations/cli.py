@@ -110,7 +110,7 @@ def _print(found: "BaseModel | Sequence[BaseModel]", show: Callable[[Any], None]
 
 
 def _require_reason(given: str, what: str) -> None:
-    """Raises: OperationError where an option that is needed only with others is missing."""
+    """Raises: OperationError. Typer could not say it: what else is asked for decides whether a reason is needed."""
     if not given:
         raise OperationError(f"{what} needs a reason: --reason WHY", code=ExitCode.USAGE)
 
@@ -1052,9 +1052,9 @@ def _run() -> int:
         _say("interrupted")
         code = ExitCode.INTERRUPTED
     except Exception as error:
-        refuse_to_start(error)
         logger = _log()
         logger.exception("pf %s", shlex.join(sys.argv[1:]))
+        refuse_to_start(error)
         _confess(error)
         code = ExitCode.BUG
     else:

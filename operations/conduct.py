@@ -15,6 +15,7 @@ from operations.report import PLACE_CURE, local_store, report_store, told
 from operations.stack import Stack
 from reports.models import Kind, OperationReport, Result
 from reports.store import ReportError
+from terminal.sources import cure, loading_problem
 
 WAIT_INTERVAL_SECONDS = 1.0
 LONGEST_LINE = 500
@@ -65,6 +66,9 @@ def conducted(journal: Journal, stack: Stack, *, urgent: bool = False) -> Genera
         raise
     except BaseException as error:
         journal.result, journal.why = Result.FAILED, f"{type(error).__name__}: {error}"
+        if problem := loading_problem(error):  # a source that was edited meanwhile, and is first needed now
+            left = f"it broke off while {journal.doing}{journal.left and f': {journal.left}'}"
+            raise OperationError(f"{problem}; {left}", cure(error), ExitCode.FAILED) from error
         raise
     finally:
         journal.errors += filter(None, [started.result(), _unmarked(journal, outer)])
@@ -99,7 +103,7 @@ def _keep_here(report: OperationReport, stack: Stack) -> None:
     if not stack.environment.pf_reports:
         return
     try:
-        say(f"it is kept on this machine: {local_store(stack).write(report)}")
+        say(f"it is kept on this machine, to be copied there: {local_store(stack).write(report)}")
     except ReportError as error:
         say(f"nor here: {error}")
 

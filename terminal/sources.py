@@ -11,21 +11,26 @@ REFUSED = 3  # as any setting that can't be used
 
 def refuse_to_start(error: Exception) -> None:
     """Ends the process where this checkout doesn't load; what fails while it runs is a bug, and left to the caller."""
-    problem = _problem(error)
-    if not problem:
-        return
+    if problem := loading_problem(error):
+        print(f"error: {problem}\n  {cure(error)}", file=sys.stderr)
+        sys.exit(REFUSED)
+
+
+def cure(error: BaseException) -> str:
     missing = " A package that is missing: make setup." if isinstance(error, ModuleNotFoundError) else ""
-    print(
-        f"error: this checkout's code doesn't load: {problem}\n"
-        "  Mend it, put this checkout's changes aside (git stash), or check out a commit that works; "
-        f"then type it again.{missing}",
-        file=sys.stderr,
+    return (
+        "Mend it, put this checkout's changes aside (git stash), or check out a commit that works; "
+        f"then type it again.{missing}"
     )
-    sys.exit(REFUSED)
 
 
-def _problem(error: Exception) -> str:
-    """File, line, and what is wrong there; empty for what failed while it ran."""
+def loading_problem(error: BaseException) -> str:
+    """What of this checkout doesn't load: file, line, and what is wrong there; empty for what failed while it ran."""
+    where = _problem(error)
+    return where and f"this checkout's code doesn't load: {where}"
+
+
+def _problem(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename and _is_ours(error.filename):
         return f"{error.filename}, line {error.lineno}: {error.msg}"
     frames = [one for one in traceback.walk_tb(error.__traceback__) if _is_ours(one[0].f_code.co_filename)]
@@ -33,13 +38,17 @@ def _problem(error: Exception) -> str:
     loading = any(
         frame.f_code.co_name == "<module>" and frame.f_globals["__name__"] != "__main__" for frame, _ in frames
     )
-    if not frames or not (loading or isinstance(error, ImportError | SyntaxError)):
+    if not frames or not (loading or isinstance(error, ModuleNotFoundError | SyntaxError) or _is_our_import(error)):
         return ""
     frame, number = frames[-1]
     file, said = frame.f_code.co_filename, f"{type(error).__name__}: {' '.join(str(error).split())}"
     if isinstance(error, SyntaxError):  # of a file that it doesn't name, as one with a NUL byte
         said = f"`{linecache.getline(file, number).strip()}`: {error.msg}"
     return f"{file}, line {number}: {said}"
+
+
+def _is_our_import(error: BaseException) -> bool:
+    return isinstance(error, ImportError) and bool(error.path) and _is_ours(error.path)
 
 
 def _is_ours(file: str) -> bool:

@@ -5,6 +5,7 @@ What is said beside it, on standard error, ends nothing at all: an update that i
 
 import io
 import os
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,16 @@ class _Output(io.FileIO):
     gone = False
 
     def write(self, data: "Buffer", /) -> int:
-        if not self.gone:
+        while not self.gone:
             try:
-                return super().write(data)
+                written = super().write(data)
             except OSError as error:
                 self.gone = True  # the interpreter tries again when it ends, and would say so in its own words
                 self.failed(error)
+            else:
+                if written is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                    return written
+                select.select([], [self], [])  # whoever shares the pipe has set it to not block
         return memoryview(data).nbytes
 
     def failed(self, error: OSError) -> None:

@@ -157,6 +157,23 @@ def test_however_it_ends_its_report_says_so(
     ]
 
 
+def test_a_source_that_was_broken_meanwhile_is_no_bug_and_no_refusal(world: World) -> None:
+    def breaks() -> None:
+        raise SyntaxError("invalid syntax", (str(Path(conduct.__file__)), 7, 1, "x x"))
+
+    journal = world.journal()
+    with (
+        pytest.raises(
+            OperationError, match=r"conduct\.py, line 7: invalid syntax; it broke off while updating"
+        ) as ended,
+        conducted(journal, world.stack),
+        journal.step("updating", ""),
+    ):
+        breaks()
+    assert ended.value.code is ExitCode.FAILED
+    assert world.report().result is Result.FAILED
+
+
 def test_an_interruption_ends_with_its_own_code_and_what_to_type(world: World) -> None:
     for kind, command in ((Kind.DEPLOYMENT, "./pf deploy"), (Kind.ROLLBACK, "./pf diagnose rollback")):
         with pytest.raises(OperationError) as caught, conducted(world.journal(kind), world.stack):
@@ -254,7 +271,10 @@ def test_a_report_that_its_place_does_not_take_is_kept_beside_the_state(
     assert world.report().reason == "it burns"
     said = capsys.readouterr().err
     assert f"the report can't be written to file://{tmp_path / 'full'}" in said
-    assert f"it is kept on this machine: {world.stack.state / 'reports/sandbox'}/rollback-report-" in said
+    assert (
+        f"it is kept on this machine, to be copied there: {world.stack.state / 'reports/sandbox'}/rollback-report-"
+        in said
+    )
 
 
 def test_a_store_of_reports_that_cannot_be_named_changes_nothing_either(
