@@ -123,11 +123,17 @@ def read_release(root: Path) -> Release:
 
 def _refuse_links(root: Path) -> None:
     """A link would be deployed as what it leads to, and not come back: no archive of a release has one."""
-    for place, folders, files in os.walk(root / CONFIG.parent):
-        folders[:] = [name for name in folders if name[0] != "." and name != "node_modules"]
-        for path in (Path(place, name) for name in sorted([*folders, *files])):
-            if path.is_symlink():
-                raise SourceError(f"{path.relative_to(root)} is a link: put there what it leads to")
+    supabase = root / CONFIG.parent
+    for path in (supabase, *_visible(supabase)):
+        if path.is_symlink():
+            raise SourceError(f"{path.relative_to(root)} is a link: put there what it leads to")
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """Folders and files that an archive may hold: nothing hidden, and no packages."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in sorted(folders) if name[0] != "." and name != "node_modules"]
+        yield from (Path(place, name) for name in (*folders, *sorted(files)) if name[0] != ".")
 
 
 def function_names(root: Path) -> list[str]:

@@ -134,9 +134,22 @@ def link_folder(root: Path) -> None:
     (root / "supabase/functions/three").symlink_to("one")
 
 
+def link_all(root: Path) -> None:
+    (root / "supabase").rename(root / "elsewhere")
+    (root / "supabase").symlink_to("elsewhere")
+
+
+def test_a_link_that_no_archive_would_have_is_in_nobody_s_way(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    before = read_release(root)
+    (root / "supabase/functions/.env").symlink_to("/nowhere")
+    assert read_release(root) == before
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (link_all, "supabase is a link: put there what it leads to"),
         (link_entry, "supabase/functions/one/index.ts is a link: put there what it leads to"),
         (link_folder, "supabase/functions/three is a link: put there what it leads to"),
         (remove_entry, "the function one has no entry point: supabase/functions/one/index.ts is not there"),
