@@ -205,8 +205,11 @@ class Gate:
     @property
     def last_receipt(self) -> Path | None:
         """Of whichever run was last to leave one."""
-        found = self.runtime_folder.glob(f"runs/*/{RECEIPT}")
-        return max(found, key=lambda file: file.stat().st_mtime_ns, default=None)
+        found: list[tuple[int, Path]] = []
+        for file in self.runtime_folder.glob(f"runs/*/{RECEIPT}"):
+            with suppress(FileNotFoundError):  # another run has just forgotten it
+                found.append((file.stat().st_mtime_ns, file))
+        return max(found)[1] if found else None
 
     def leave(self, verdict: Verdict, run: str) -> None:
         """What allowed this update, for the report of whoever runs it."""

@@ -19,7 +19,7 @@ def fingerprint_of(key: Path) -> str:
         raise OperationError(
             f"there is no key {key}",
             "Name yours: --key FILE (private, or public with an agent). On the sandbox its demo people approve: "
-            "./pf sandbox approve; their keys are in .state/sandbox/people",
+            "./pf sandbox approve; their keys are in sandbox/people, in the state folder (.state)",
         )
     done = subprocess.run(
         [ssh_keygen.find(), "-l", "-f", str(key)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

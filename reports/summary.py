@@ -112,13 +112,14 @@ def made_from(commit: str, *, dirty: bool) -> str:
 def first_line(text: str) -> str:
     """Where it announces a list, with the first item and how many follow."""
     head, *rest = text.split("\n")
-    items = [item for item in rest if item.strip()]
-    if not head.endswith(":") or not items:
+    lines = [line for line in rest if line.strip()]
+    if not head.endswith(":") or not lines:
         return head
-    begin = "- " if items[0].startswith("- ") else items[0][: -len(items[0].lstrip())]
-    first, *others = [item.removeprefix(begin) for item in items if item.startswith(begin)]
-    more = sum(not other[:1].isspace() for other in others)  # what is indented belongs to the item above it
-    return f"{head} {first}{f' (and {more} more)' * bool(more)}"
+    begin = lines[0].removesuffix(lines[0].lstrip().removeprefix("- "))
+    # What is indented further belongs to the item above it; without a mark or indentation it is no list.
+    items = [line for line in lines if line.startswith(begin) and not line[len(begin) :][:1].isspace()]
+    more = len(items) - 1 if begin else 0
+    return f"{head} {items[0].removeprefix(begin)}{f' (and {more} more)' * bool(more)}"
 
 
 def clock(at: datetime) -> str:

@@ -255,6 +255,7 @@ def test_a_preview_of_another_run_meanwhile_takes_nothing_from_an_update(deploye
     assert deployed.preview() == []
     update, deployed.run = deployed.run, Run(id="2", partial=False)
     assert deployed.preview() == []
+    os.utime(deployed.gate.receipt(update.id), (0, 0))
     assert deployed.gate.last_receipt == deployed.gate.receipt("2")
     deployed.run = update
     assert deployed.update() == []

@@ -28,6 +28,8 @@ def test_a_duration_is_read_at_one_sight(count: float, said: str) -> None:
         ("AWS said:", "AWS said:"),
         ("AWS said:\n\n", "AWS said:"),
         ("AWS said:\nno", "AWS said: no"),
+        ("AWS said:\nno\nnever", "AWS said: no"),
+        ("AWS said:\n   - no\n   - never", "AWS said: no (and 1 more)"),
         (
             "in the way:\n- `deno` is not on PATH\n  make setup\n- no project\n  is it paused?\n- no account",
             "in the way: `deno` is not on PATH (and 2 more)",
