@@ -168,7 +168,7 @@ class Receipt:
         return content_digest(self.surface.digest, self.functions)
 
     def write(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        """Raises: ReceiptError."""
         unfinished = file.with_name(f".{file.name}-{os.getpid()}")
         stored = _Stored(
             run=self.run,
@@ -179,8 +179,14 @@ class Receipt:
             functions=self.functions,
             at=self.at,
         )
-        unfinished.write_bytes(TypeAdapter(_Stored).dump_json(stored))
-        unfinished.replace(file)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(TypeAdapter(_Stored).dump_json(stored))
+            unfinished.replace(file)
+        except OSError as error:
+            raise ReceiptError(
+                f"the preview's receipt {file} can't be written ({error.strerror}): free space there or mend its rights"
+            ) from error
 
     @classmethod
     def read(cls, file: Path) -> "Receipt":

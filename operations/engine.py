@@ -307,8 +307,13 @@ class Engine:
             )
             with process:
                 self.run = run_of(process.pid)
-                if started:
-                    started(process.pid)
+                try:
+                    if started:
+                        started(process.pid)
+                except BaseException:  # nobody would read what it says, and it would go on by itself
+                    process.send_signal(signal.SIGINT)
+                    process.communicate()
+                    raise
                 for line in process.stdout or ():
                     interruption.acknowledged |= ACKNOWLEDGED in line
                     kept.append(line)

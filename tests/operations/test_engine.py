@@ -23,6 +23,7 @@ from operations.preflight import Preflight, preflight
 from operations.recover import recover
 from operations.stack import Stack
 from operations.state import Pending, Recorded, State, read_once
+from sandbox.processes import wait_for
 from terminal.streams import open_output
 
 pytestmark = pytest.mark.rows("K7", "D2")
@@ -480,15 +481,16 @@ def test_a_filed_lock_is_waited_for_before_anything_is_asked(
 
 
 def test_what_hears_of_the_engine_and_fails_leaves_no_engine_behind(stack: Stack, tool: Tool, tmp_path: Path) -> None:
-    tool("pulumi", f"echo $$ > {tmp_path}/pid; sleep 0.2; echo done")
+    log = tmp_path / "log"
+    tool("pulumi", f"trap 'echo ended >> {log}; exit 1' INT; echo begun > {log}; while :; do sleep 0.1; done")
 
     def fails(_: int) -> None:
+        assert wait_for(log.exists, 10)
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
         Engine(stack).change("up", started=fails)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert log.read_text().split() == ["begun", "ended"]
 
 
 def test_what_goes_on_with_a_failed_update_is_said_by_whoever_runs_it(stack: Stack, tool: Tool) -> None:
