@@ -92,7 +92,11 @@ class Aftermath:
         with self.journal.step("rolling back", "a rollback was under way"):
             self.journal.result = Result.ROLLED_BACK
             try:
-                undo(self.store, live, target, present=self.stack.root, reason=why)
-            except OperationError:
+                undo(self.stack, self.store, live, target, reason=why)
+            except OperationError as error:
                 self.journal.result = Result.FAILED
-                raise
+                self.journal.why = f"{why}; the way back to version {target.number} failed: {error.message}"
+                if error.code is not ExitCode.REFUSED:
+                    raise
+                # That the way back changed nothing doesn't mean that the deployment didn't.
+                raise OperationError(self.journal.why, error.cure, ExitCode.FAILED) from error

@@ -23,7 +23,7 @@ from operations.applying import (
 )
 from operations.conduct import conducted, line, wait_for_operation
 from operations.engine import Engine, EngineError
-from operations.errors import ExitCode
+from operations.errors import ExitCode, OperationError
 from operations.health import HealthReport, Status, health
 from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only, refuse_stray_keys
@@ -31,7 +31,7 @@ from operations.measure import measure
 from operations.output import say
 from operations.preflight import Preflight, preflight
 from operations.recover import recover
-from operations.releases import ReleaseStore, candidates, reading
+from operations.releases import ReleaseStore, candidates, make_ready, reading
 from operations.stack import Stack
 from operations.state import read_once, read_state
 from reports.models import Kind
@@ -157,10 +157,12 @@ class _Deployment:
         with ThreadPoolExecutor() as pool:
             unwell = pool.submit(health, self.stack, state=state) if live else None
             alarms = pool.submit(Critical(self.stack).states) if live else None
+            ready = pool.submit(self._make_way_back_ready)
             # Nothing can be merged with green checks before a first deployment, which two people approve in any case.
             found = preflight(self.stack, self.engine, state, checked=live is not None and not self.request.emergency)
             refuse_stray_keys(self.stack, found.state)
             refuse_adopted_only(self.stack, found.state, self.stack.settings.existing_key_ids.model_dump().values())
+            ready.result()
         self.journal.version_before = live.number if live else None
         if unwell is None or alarms is None:
             return found, Before(live=live)
@@ -172,6 +174,18 @@ class _Deployment:
             measured=measure(self.stack) if unwell.result().status is not Status.DOWN else [],
             alarms=alarms.result() or {},
         )
+
+    def _make_way_back_ready(self) -> None:
+        """A way back that needs other packages than this deployment is no moment to find that they can't be had."""
+        try:
+            with reading():
+                target = next(candidates(self.store, ""), None)
+            if target:
+                make_ready(self.store, target)
+        except OperationError as error:
+            problem = f"the way back is not ready: {error.message}"
+            say(f"warning: {problem}")
+            self.journal.errors.append(problem)
 
     def _note_version(self) -> None:
         with reading():

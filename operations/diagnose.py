@@ -116,8 +116,12 @@ def _asked(about: str, question: Callable[[], Finding]) -> Finding:
     try:
         return question()
     except OperationError as error:
-        found = COMMAND.search(error.cure)
-        return Finding(about=about, state=State.UNKNOWN, said=str(error), command=found[1] if found else "")
+        return Finding(about=about, state=State.UNKNOWN, said=str(error), command=_command(error))
+
+
+def _command(error: OperationError) -> str:
+    found = COMMAND.search(error.cure)
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +301,7 @@ class _Look:
             blocked = self._blocked(store)
             return Finding(about=TARGET, state=State.NOTE, said=error.message, command=blocked)
         except OperationError as error:
-            return _bad(TARGET, str(error))
+            return _bad(TARGET, str(error), _command(error))
         said = f"to version {version.number} of {version.made}"
         return _bad(TARGET, f"{said}, which can't come back: {problem}") if problem else _good(TARGET, said)
 

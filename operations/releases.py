@@ -33,6 +33,7 @@ from releases.source import SourceDamagedError, content, names, unpack
 from releases.versions import SourceMissingError, Version, Versions
 from settings import NAMESPACE, SettingsError, file_name, file_of
 
+LOCK = "uv.lock"
 INSTALL_SECONDS = 600
 ROOM = 64 << 20  # bytes: some times a release with what Python makes of it
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux has it, and the folder in it is of a name that nobody knows
@@ -233,7 +234,7 @@ def checked_out(name: str, folder: Path, needs: tuple[str, ...]) -> Stack:
     Raises: OperationError.
     """
     folder = folder.resolve()
-    if missing := [one for one in ("Pulumi.yaml", "uv.lock") if not (folder / one).is_file()]:
+    if missing := [one for one in ("Pulumi.yaml", LOCK) if not (folder / one).is_file()]:
         raise OperationError(f"{folder} is no checkout of this project: it has no {' and no '.join(missing)}")
     stack = Stack.load(name, needs=needs, root=folder)
     if not (folder / ".venv").exists():
@@ -249,6 +250,20 @@ def _memory() -> Path | None:
     if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         return MEMORY
     return None
+
+
+def make_ready(store: ReleaseStore, version: Version) -> None:
+    """Installs the packages that the version was locked to, where they aren't this checkout's: while there is time.
+
+    Raises: OperationError.
+    """
+    with reading():
+        packed = store.versions.source(version)
+        if content(packed, version.source, LOCK) == (ROOT / LOCK).read_bytes():
+            return
+        with tempfile.TemporaryDirectory(prefix="pf-release-") as name:
+            unpack(packed, version.source, Path(name))
+            _packages(Path(name))
 
 
 def _refuse_unproven(stack: str, version: Version, folder: Path) -> None:
@@ -361,8 +376,8 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
 
 def _packages(folder: Path) -> Path:
     """The environment that the release runs in: this checkout's, or one of its own where its lock differs."""
-    lock = (folder / "uv.lock").read_bytes()
-    if lock == (ROOT / "uv.lock").read_bytes():
+    lock = (folder / LOCK).read_bytes()
+    if lock == (ROOT / LOCK).read_bytes():
         return ROOT / ".venv"
     place = state_folder() / "environments" / hashlib.sha256(lock).hexdigest()[:16]
     if (place / "complete").exists():

@@ -6,11 +6,12 @@ elsewhere by it: a release that would is refused before anything is changed.
 
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gate.commits import Commits, GitError
 from gate.receipt import Receipt, program_digest, run_of
 from gate.records import Quarantined
 from gate.state import State
@@ -38,7 +39,9 @@ from operations.incident import open_incident, status
 from operations.journal import Journal
 from operations.key_guard import refuse_adopted_only
 from operations.measure import measure
+from operations.notify import Event, notify
 from operations.output import say
+from operations.places import ROOT
 from operations.preflight import account, project
 from operations.recover import recover
 from operations.releases import ReleaseStore, chosen, reading, standing, unpacked
@@ -135,16 +138,21 @@ def rollback(name: str, wish: Wish) -> HealthReport:
         return report
 
 
-def undo(store: ReleaseStore, live: Version, target: Version, *, present: Path, reason: str) -> None:
+def undo(present: Stack, store: ReleaseStore, live: Version, target: Version, *, reason: str) -> None:
     """Back to a verified version because the deployment after it didn't stand. Never loops: it tries once.
 
     Raises: OperationError; people have been called then.
     """
     with reading():
         live = store.versions.latest() or live  # an update that failed may have become a version all the same
-    with unpacked(store, target, NEEDS, present=present) as stack:
+    with ExitStack() as opened:
+        try:
+            stack = opened.enter_context(unpacked(store, target, NEEDS, present=present.root))
+        except OperationError as error:  # before there is a rollback that would end with a report and call people
+            notify(present, Event.ROLLBACK_FAILED, f"to version {target.number}, which can't begin: {error.message}")
+            raise
         wish = Wish(reason=" ".join(reason.split())[:LONGEST_LINE])
-        plan = Return(store=store, live=live, target=target, stack=stack, present=present, wish=wish)
+        plan = Return(store=store, live=live, target=target, stack=stack, present=present.root, wish=wish)
         report = _carried_out(plan)
     if report.status is not Status.HEALTHY:
         raise OperationError(
@@ -174,9 +182,20 @@ def _quarantine(plan: Return) -> str:
     left, target = plan.live, plan.target
     lifted = f"./pf unblock {left.number}{plan.stack.command} --reason WHY"
     said = f"version {left.number} is refused from now on, until: {lifted}"
-    if left.commit in ("", target.commit) or left.dirty:  # what wasn't committed, no revert takes out
+    if not _can_be_reverted(left, target):
         return said
     return f"{said}\nTake its change out of the branch: git revert --no-edit {target.commit[:12]}..{left.commit[:12]}"
+
+
+def _can_be_reverted(left: Version, target: Version) -> bool:
+    """Whether the branch has what lies between as commits, in that order."""
+    if not (left.commit and target.commit) or left.dirty or left.commit == target.commit:
+        return False
+    here = Commits(folder=ROOT)
+    try:
+        return here.has("HEAD", left.commit) and here.has(left.commit, target.commit)
+    except GitError:  # rewritten since, or no repository
+        return False
 
 
 def _made(version: Version) -> str:
@@ -314,15 +333,17 @@ def _receipt_for(plan: Return, stack: Stack, state: State) -> Callable[[int], No
         deployed, program = gate.deployed(state).digest, program_digest(stack.root, stack.name)
 
     def write(engine: int) -> None:
-        run = run_of(engine)
-        Receipt(
-            run=run,
-            program=program,
-            state=deployed,
-            surface=surface,
-            functions=plan.target.functions,
-            at=datetime.now(UTC),
-        ).write(gate.receipt(run))
+        with judged():
+            run = run_of(engine)
+            receipt = Receipt(
+                run=run,
+                program=program,
+                state=deployed,
+                surface=surface,
+                functions=plan.target.functions,
+                at=datetime.now(UTC),
+            )
+            receipt.write(gate.receipt(run))
 
     return write
 

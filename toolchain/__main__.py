@@ -1,11 +1,11 @@
-"""`python -m toolchain`: leave pulumi, its Python language host, supabase and deno in one folder for PATH."""
+"""`python -m toolchain`: leave pulumi, its Python language host, supabase, deno and uv in one folder for PATH."""
 
 import os
 import shlex
 import sys
 from pathlib import Path
 
-from toolchain import engine, paths, supabase_cli
+from toolchain import engine, paths, runtimes, supabase_cli
 from toolchain.report import ToolchainError, say
 
 # -P: neither the program's folder nor the caller's comes into the host's own import path, nor the other way round.
@@ -33,6 +33,7 @@ def install() -> None:
     if not deno.exists():
         raise ToolchainError("deno is not in .venv; run: make setup")
     _link(deno, folder / "deno")
+    _link(Path(runtimes.uv()), folder / "uv")  # a rollback installs the packages that its version was locked to
 
 
 def _place_engine(program: Path, link: Path) -> None:

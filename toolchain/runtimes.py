@@ -1,7 +1,6 @@
 """Go and Node: the machine's own where they are new enough, else the locked wheels in the cache folder."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,10 +46,10 @@ def node() -> Node:
 def uv() -> str:
     """The one that setup.sh found or installed."""
     installed = paths.cache() / f"uv-{pins.UV}" / "bin" / "uv"
-    found = str(installed) if installed.exists() else shutil.which("uv")
+    found = installed if installed.exists() else on_path("uv", besides=paths.tools())
     if found is None:
         raise ToolchainError("uv is missing; run: make setup")
-    return found
+    return str(found)
 
 
 def _wheel_packages(group: str) -> Path:

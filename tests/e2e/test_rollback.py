@@ -182,6 +182,27 @@ def breaks_when_told(handler: Path, whose: str) -> None:
 
 
 @pytest.mark.drill
+@pytest.mark.rows("K8", "D3")
+def test_a_deployment_with_other_locked_packages_is_taken_back_with_those_of_before(
+    checkout: Checkout, handler: Path
+) -> None:
+    """Installed before the deployment, by the uv that `make setup` left."""
+    before, lock = live(checkout), checkout.root / "uv.lock"
+    text = lock.read_text()
+    lock.write_text(f"{text}\n# another lock\n")
+    answering(handler, "of other packages", ciphertext="''")
+    try:
+        deployed = checkout.pf("deploy", check=False)
+    finally:
+        lock.write_text(text)
+    assert deployed.returncode == 4
+    said = deployed.stderr
+    assert said.index("installing the packages that this version was locked to") < said.index("Updating")
+    assert f"version {before} has been brought back" in said
+    assert note_of(checkout) == ""
+
+
+@pytest.mark.drill
 @pytest.mark.rows("D3", "L6", "M8")
 def test_what_fails_after_its_verification_is_seen_by_the_watch_and_taken_back(
     checkout: Checkout, handler: Path

@@ -55,7 +55,7 @@ class Case:
     def _candidates(self, _store: Any, _left: str) -> Iterator[Any]:
         return iter(self.candidates)
 
-    def _undo(self, _store: Any, live: Any, target: Any, **_options: Any) -> None:
+    def _undo(self, _stack: Any, _store: Any, live: Any, target: Any, **_options: Any) -> None:
         self.undone.append((live.number, target.number))
 
     def taken_back(self, *unwell: str, before: frozenset[str] = frozenset()) -> HealthReport | None:

@@ -24,6 +24,7 @@ from operations.releases import (
     candidates,
     chosen,
     damage,
+    make_ready,
     setting_differences,
     standing,
     unpacked,
@@ -499,6 +500,18 @@ def test_another_lock_gets_an_environment_of_its_own_once(program: Program, uv: 
     assert [line.split()[0] for line in said] == ["export", "venv", "pip"]
     assert "--frozen" in said[0]
     assert "--require-hashes" in said[2]
+
+
+def test_what_a_way_back_needs_is_installed_beforehand(program: Program, uv: Callable[[str], Path]) -> None:
+    calls = uv(MAKES_AN_ENVIRONMENT)
+    make_ready(program.history.store, program.version())
+    assert not calls.exists()  # the same lock as this checkout's
+    (program.folder / "uv.lock").write_text("version = 1")
+    version = program.version()
+    make_ready(program.history.store, version)
+    assert len(calls.read_text().splitlines()) == 3
+    with brought_back(program, version, version):
+        assert len(calls.read_text().splitlines()) == 3
 
 
 def test_an_environment_that_was_not_finished_is_made_anew(program: Program, uv: Callable[[str], Path]) -> None:

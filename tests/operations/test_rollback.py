@@ -26,6 +26,7 @@ from operations.gate import gate_of
 from operations.health import Check, HealthReport, Status
 from operations.incident import IncidentState
 from operations.journal import Journal
+from operations.notify import Event
 from operations.releases import ReleaseStore
 from operations.rollback import ATTEMPTS, Return, Wish, roll_back, undo
 from operations.stack import Stack
@@ -549,10 +550,10 @@ def test_in_an_emergency_the_versions_own_surface_is_the_receipt_of_this_engine(
 
 def test_a_deployment_that_does_not_stand_is_undone_for_whatever_reason(world: World) -> None:
     undo(
+        world.stack,
         world.store,
         world.second,
         world.first,
-        present=world.stack.root,
         reason="the update failed:\n  AWS said\tno " + "x" * 1000,
     )
     (report,) = world.reports()
@@ -563,17 +564,50 @@ def test_a_deployment_that_does_not_stand_is_undone_for_whatever_reason(world: W
 
 def test_an_update_that_failed_after_it_had_become_a_version_is_what_is_left(world: World) -> None:
     third = world.add(surface(PII, PII_ALIAS, INFO, resource(TOPIC, "more")))
-    undo(world.store, world.second, world.first, present=world.stack.root, reason="it failed at its very end")
+    undo(world.stack, world.store, world.second, world.first, reason="it failed at its very end")
     assert quarantined(world) == {third.number}
 
 
 def test_an_undo_that_leaves_something_unwell_says_so_and_tries_no_more(world: World) -> None:
     world.unwell = ("encrypt-data",)
     with pytest.raises(OperationError, match="version 1 is back, and not all of it is well: encrypt-data") as caught:
-        undo(world.store, world.second, world.first, present=world.stack.root, reason="slow")
+        undo(world.stack, world.store, world.second, world.first, reason="slow")
     assert caught.value.code is ExitCode.FAILED
     assert len(world.updates) == 1
     assert world.reports()[0].result is Result.FAILED
+
+
+def test_an_undo_that_cannot_begin_calls_people(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def unpacked(*_: object, **__: object) -> Generator[Stack]:
+        raise OperationError("the packages can't be installed")
+        yield
+
+    told: list[tuple[Event, str]] = []
+    monkeypatch.setattr(rollback, "unpacked", unpacked)
+
+    def notify(_: Stack, event: Event, text: str) -> None:
+        told.append((event, text))
+
+    monkeypatch.setattr(rollback, "notify", notify)
+    with pytest.raises(OperationError, match="can't be installed"):
+        undo(world.stack, world.store, world.second, world.first, reason="slow")
+    assert told == [(Event.ROLLBACK_FAILED, "to version 1, which can't begin: the packages can't be installed")]
+
+
+@pytest.mark.rows("T4")
+def test_in_an_emergency_a_receipt_that_cannot_be_written_is_named(world: World, tmp_path: Path) -> None:
+    variables = {**world.stack.variables, "PULUMI_BACKEND_URL": f"file://{tmp_path}/b"}
+    world.stack = replace(world.stack, variables=variables)
+    world.stack.state.mkdir(exist_ok=True)
+    (world.stack.state / "gate").write_text("")
+    world.ends = [lasting()]
+    with pytest.raises(EngineError):
+        roll_back(world.plan(emergency=True), world.journal())
+    (write,) = world.receipts
+    assert write is not None
+    with pytest.raises(OperationError, match=r"receipt .*/gate/.* can't be written \(Not a directory\)"):
+        write(os.getpid())
 
 
 @pytest.mark.parametrize("reason", ["", " ", "two\nlines", "x" * 501])
