@@ -263,6 +263,7 @@ def make_ready(store: ReleaseStore, version: Version) -> None:
             return
         with tempfile.TemporaryDirectory(prefix="pf-release-") as name:
             unpack(packed, version.source, Path(name))
+            _refuse_unproven(store.stack, version, Path(name))
             _packages(Path(name))
 
 

@@ -514,6 +514,17 @@ def test_what_a_way_back_needs_is_installed_beforehand(program: Program, uv: Cal
         assert len(calls.read_text().splitlines()) == 3
 
 
+def test_packages_that_no_commit_vouches_for_are_not_installed_beforehand(
+    program: Program, uv: Callable[[str], Path]
+) -> None:
+    calls = uv(MAKES_AN_ENVIRONMENT)
+    program.config(protectedBranch="origin/main")
+    (program.folder / "uv.lock").write_text("version = 1")
+    with pytest.raises(OperationError, match="nothing of it was run"):
+        make_ready(program.history.store, program.version())
+    assert not calls.exists()
+
+
 def test_an_environment_that_was_not_finished_is_made_anew(program: Program, uv: Callable[[str], Path]) -> None:
     uv(f'{MAKES_AN_ENVIRONMENT}; [ "$1" != pip ] || {{ echo "no such package" >&2; exit 2; }}')
     (program.folder / "uv.lock").write_text("version = 1")
