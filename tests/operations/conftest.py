@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -32,6 +33,15 @@ RELEASE = "0123456789abcdef"
 FUNCTIONS = ("create-payment-method", "encrypt-data")
 PROJECT = "/v1/projects/sandboxsandboxsandbo"
 SETTINGS = {"PF_ENVIRONMENT": "sandbox", "PF_ROLE_ARN": "arn:aws:iam::123456789012:role/parker-flight-sandbox-role"}
+
+
+@pytest.fixture
+def signals_of_a_terminal() -> Generator[None]:
+    """Also where the tests run under nohup; what a test leaves of them is put back."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -322,6 +322,13 @@ def test_a_bug_is_one_line_and_a_log(state: Path, tmp_path: Path, variables: dic
     assert "Traceback" in (state / "pf.log").read_text()
 
 
+def added(file: Path, text: str) -> int:
+    """The number of the file's last line then."""
+    with file.open("a") as source:
+        source.write(f"{text}\n")
+    return len(file.read_text().splitlines())
+
+
 @pytest.mark.parametrize(
     ("file", "command"),
     [
@@ -336,9 +343,7 @@ def test_a_source_that_python_can_not_read_is_named_by_its_line(
 ) -> None:
     root = clone(tmp_path / "clone", variables)
     shutil.copytree(ROOT / "sandbox", root / "sandbox")
-    with (root / file).open("a") as source:
-        source.write("\ndef unfinished(\n")
-    line = len((root / file).read_text().splitlines())
+    line = added(root / file, "\ndef unfinished(")
     done = pf(*command.split(), state=state, program=root / "pf")
     assert done.returncode == 3
     assert f"{root / file}, line {line}: '(' was never closed" in done.stderr
@@ -346,7 +351,7 @@ def test_a_source_that_python_can_not_read_is_named_by_its_line(
 
 
 @pytest.mark.parametrize(
-    ("added", "problem"),
+    ("text", "problem"),
     [
         ("import no_such_package", "settings.py, line {line}: ModuleNotFoundError: No module named 'no_such_package'"),
         ("def f():\n    raise RuntimeError('boom')\nf()", "settings.py, line {line}: RuntimeError: boom"),
@@ -355,18 +360,16 @@ def test_a_source_that_python_can_not_read_is_named_by_its_line(
     ],
 )
 def test_a_checkout_that_does_not_load_is_no_bug_of_pf(
-    state: Path, tmp_path: Path, variables: dict[str, str], added: str, problem: str
+    state: Path, tmp_path: Path, variables: dict[str, str], text: str, problem: str
 ) -> None:
     root = clone(tmp_path / "clone", variables)
-    with (root / "settings.py").open("a") as source:
-        source.write(f"{added}\n")
-    line = len((root / "settings.py").read_text().splitlines()) - ("boom" in added)
+    line = added(root / "settings.py", text) - ("boom" in text)
     done = pf("history", state=state, program=root / "pf")
     assert done.returncode == 3
     assert problem.format(line=line) in done.stderr
     assert str(root) in done.stderr
     assert "git stash" in done.stderr
-    assert ("make setup" in done.stderr) == ("package" in added)
+    assert ("make setup" in done.stderr) == ("package" in text)
 
 
 @pytest.mark.parametrize("file", ["settings.py", "operations/history.py", "operations/cli.py"])
@@ -419,14 +422,10 @@ def test_ctrl_c_during_the_imports_ends_quietly(tmp_path: Path, variables: dict[
 
 
 @pytest.fixture
-def main_here(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """What `main` replaces of its process is put back; its signals are as a terminal has them."""
+def main_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `main` replaces of its process is put back."""
     monkeypatch.setattr("operations.cli.open_output", Mock())
     monkeypatch.setattr("threading.excepthook", threading.excepthook)
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def hit_by(number: signal.Signals) -> Callable[..., None]:
@@ -436,7 +435,7 @@ def hit_by(number: signal.Signals) -> Callable[..., None]:
     return app
 
 
-@pytest.mark.usefixtures("main_here")
+@pytest.mark.usefixtures("main_here", "signals_of_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
 def test_ctrl_c_before_a_verb_is_at_work_is_one_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
@@ -449,7 +448,7 @@ def test_ctrl_c_before_a_verb_is_at_work_is_one_word(
     assert capsys.readouterr().err == "interrupted\n"
 
 
-@pytest.mark.usefixtures("main_here")
+@pytest.mark.usefixtures("main_here", "signals_of_a_terminal")
 def test_a_terminal_that_closes_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shell's signal comes as well, while what was begun is tidied up."""
     tidied: list[str] = []
@@ -467,7 +466,7 @@ def test_a_terminal_that_closes_is_heard_once(monkeypatch: pytest.MonkeyPatch) -
     assert (ended.value.code, tidied) == (130, ["up"])
 
 
-@pytest.mark.usefixtures("main_here")
+@pytest.mark.usefixtures("main_here", "signals_of_a_terminal")
 def test_nohup_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     monkeypatch.setattr("operations.cli.app", hit_by(signal.SIGHUP))

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -301,16 +301,7 @@ def test_whether_a_part_may_be_applied_is_not_told_by_what_the_engine_prints(
     assert caught.value.code is code
 
 
-@pytest.fixture
-def hangup() -> Generator[None]:
-    """As a terminal has it, also where the tests run under nohup."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("hangup")
+@pytest.mark.usefixtures("signals_of_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_reaches_the_engine_once_and_waits_for_it(
     stack: Stack, tool: Tool, tmp_path: Path, number: signal.Signals
@@ -347,13 +338,13 @@ def test_an_engine_that_was_killed_is_told_from_one_that_failed(
     assert caught.value.code is ExitCode.FAILED
 
 
-@pytest.mark.usefixtures("hangup")
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_a_terminal_that_closes_does_not_end_the_engine_by_itself(stack: Stack, tool: Tool) -> None:
     tool("pulumi", "kill -HUP $$")
     Engine(stack).change("up")
 
 
-@pytest.mark.usefixtures("hangup")
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_under_nohup_a_terminal_that_closes_interrupts_nothing(stack: Stack, tool: Tool) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     tool("pulumi", "kill -HUP $PPID")
